@@ -1,1 +1,22 @@
-//! Placeholder.
+//! The nouns of the federation and the rules between them, in the order a deployment meets them.
+//!
+//! ```text
+//! name ▶ order ▶ component (written) ▶ policy ▶ cluster ▶ assignment (desired) ▶ observation (seen) ▶ condition
+//! ```
+//!
+//! Nothing here does I/O, reads a clock or draws a random number: time and chance arrive as arguments. So every program
+//! and every test shares exactly these types.
+#![warn(missing_docs)]
+
+pub mod name;
+pub mod order;
+pub mod reason;
+pub mod component;
+pub mod resources;
+pub mod package;
+pub mod policy;
+pub mod cluster;
+pub mod pulsar_cluster;
+pub mod assignment;
+pub mod observation;
+pub mod access;
