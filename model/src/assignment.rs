@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::name::{FullName, Uid};
 use crate::component::ComponentKind;
+use crate::name::{FullName, Uid};
 use crate::order::{Generation, Revision};
 use crate::pulsar_cluster::PulsarCluster;
 

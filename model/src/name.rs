@@ -133,7 +133,9 @@ fn label_key(text: &str) -> Result<(), &'static str> {
     if prefix_ok && label_part(name) {
         Ok(())
     } else {
-        Err("it must be [prefix/]name as in Kubernetes: letters, digits and - _ . with a letter or digit at both ends, at most 63 characters, the prefix a DNS name")
+        Err(
+            "it must be [prefix/]name as in Kubernetes: letters, digits and - _ . with a letter or digit at both ends, at most 63 characters, the prefix a DNS name",
+        )
     }
 }
 
@@ -283,7 +285,8 @@ impl FromStr for Digest {
     type Err = Invalid;
     /// Parses 64 hexadecimal digits, optionally after `sha256:`.
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        let wrong = || Invalid::new("digest", text, "it must be 64 hexadecimal digits, optionally after sha256:");
+        let wrong =
+            || Invalid::new("digest", text, "it must be 64 hexadecimal digits, optionally after sha256:");
         let hex = text.strip_prefix("sha256:").unwrap_or(text);
         if hex.len() != 64 || !hex.is_ascii() {
             return Err(wrong());
@@ -322,7 +325,10 @@ mod tests {
     #[test]
     fn a_name_with_a_slash_or_blank_is_refused_with_its_rule() {
         let refused = Tenant::new("a b").unwrap_err();
-        assert_eq!(refused.to_string(), "tenant \"a b\" is not valid: only letters, digits and - = : . _ are allowed");
+        assert_eq!(
+            refused.to_string(),
+            "tenant \"a b\" is not valid: only letters, digits and - = : . _ are allowed"
+        );
         assert!("a/b".parse::<FullName>().is_err() && "a/b/c/d".parse::<FullName>().is_err());
     }
 
