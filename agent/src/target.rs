@@ -48,8 +48,9 @@ pub trait Target: Send + Sync + 'static {
         uid: Uid,
         instance: u32,
         options: LogOptions,
-    ) -> impl Future<Output = Result<impl Stream<Item = Result<Bytes, Self::LogError>> + Send + 'static, Self::LogError>>
-    + Send;
+    ) -> impl Future<
+        Output = Result<impl Stream<Item = Result<Bytes, Self::LogError>> + Send + 'static, Self::LogError>,
+    > + Send;
 }
 
 /// How much of a log is wanted.
