@@ -1,0 +1,140 @@
+//! One connection, and who is at its other end.
+
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use rustls_pki_types::CertificateDer;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio_rustls::server::TlsStream;
+use tonic::transport::server::Connected;
+
+/// Who is at the other end of a connection. Handlers find it in the extensions of a request.
+#[derive(Debug, Clone)]
+pub struct Peer {
+    /// Where it connects from.
+    pub address: SocketAddr,
+    /// The verified certificate chain that it showed, leaf first; empty when it showed none.
+    pub certificates: Arc<[CertificateDer<'static>]>,
+    /// Whether the connection is encrypted.
+    pub encrypted: bool,
+}
+
+/// A connection that is ready to be served. Dropping it closes it and lets the next one in.
+#[derive(Debug)]
+pub struct Connection {
+    transport: Transport,
+    peer: Peer,
+    _open: Open,
+}
+
+#[derive(Debug)]
+pub(super) enum Transport {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Connection {
+    pub(super) fn new(
+        listener: &'static str,
+        transport: Transport,
+        address: SocketAddr,
+        permit: OwnedSemaphorePermit,
+    ) -> Self {
+        let (certificates, encrypted) = match &transport {
+            Transport::Plain(_) => (Arc::default(), false),
+            Transport::Tls(stream) => {
+                let shown = stream.get_ref().1.peer_certificates().unwrap_or_default();
+                (shown.iter().map(|certificate| certificate.clone().into_owned()).collect(), true)
+            }
+        };
+        let peer = Peer { address, certificates, encrypted };
+        Self { transport, peer, _open: Open::new(listener, permit) }
+    }
+
+    /// Who is at the other end.
+    pub fn peer(&self) -> &Peer {
+        &self.peer
+    }
+
+    fn stream(self: Pin<&mut Self>) -> Pin<&mut dyn Duplex> {
+        match &mut self.get_mut().transport {
+            Transport::Plain(stream) => Pin::new(stream),
+            Transport::Tls(stream) => Pin::new(&mut **stream),
+        }
+    }
+}
+
+trait Duplex: AsyncRead + AsyncWrite + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Unpin> Duplex for T {}
+
+impl Connected for Connection {
+    type ConnectInfo = Peer;
+
+    fn connect_info(&self) -> Peer {
+        self.peer.clone()
+    }
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.stream().poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.stream().poll_write(context, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream().poll_flush(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream().poll_shutdown(context)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.stream().poll_write_vectored(context, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match &self.transport {
+            Transport::Plain(stream) => stream.is_write_vectored(),
+            Transport::Tls(stream) => stream.is_write_vectored(),
+        }
+    }
+}
+
+/// Counts as an open connection for as long as it lives.
+#[derive(Debug)]
+struct Open {
+    listener: &'static str,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Open {
+    fn new(listener: &'static str, permit: OwnedSemaphorePermit) -> Self {
+        metrics::gauge!("isthmus_connections", "listener" => listener).increment(1.0);
+        Self { listener, _permit: permit }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        metrics::gauge!("isthmus_connections", "listener" => self.listener).decrement(1.0);
+    }
+}
