@@ -1,1 +1,102 @@
-//! Placeholder.
+//! What may pass: a draft becomes a component, or everything that is wrong with it is said at once.
+//!
+//! ```text
+//! Draft ▶ metadata ▶ spec { code · input · output · delivery · scale · resources · pod } ▶ placement ▶ facts ▶ Component
+//! ```
+//!
+//! Pure: what has to be known from outside arrives as [`Facts`]. Paths in violations are the model's, `spec.input.topics[…]`;
+//! for what was read from a text they are the author's own.
+
+use isthmus_dialects::Written;
+use isthmus_model::component::{Component, Draft};
+use isthmus_model::name::Digest;
+use isthmus_model::reason::{Reason, Violation};
+
+mod report;
+mod metadata;
+
+use report::Report;
+
+/// What admission has to know about the world.
+pub trait Facts {
+    /// Whether the gateway stores the package of this digest.
+    fn stores(&self, package: &Digest) -> bool;
+}
+
+/// Facts of who checks without a gateway at hand: every package is taken to be stored.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Offline;
+
+impl Facts for Offline {
+    fn stores(&self, _: &Digest) -> bool {
+        true
+    }
+}
+
+/// Everything that is wrong with a draft, ordered by field.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.sentence())]
+pub struct Rejection {
+    /// At least one.
+    pub violations: Vec<Violation>,
+}
+
+impl Rejection {
+    /// The violations in their order, each once.
+    fn new(mut violations: Vec<Violation>) -> Self {
+        violations.sort_by(|a, b| (&a.field, a.reason, &a.message).cmp(&(&b.field, b.reason, &b.message)));
+        violations.dedup();
+        Self { violations }
+    }
+
+    fn sentence(&self) -> String {
+        let each = |violation: &Violation| match violation.field.as_str() {
+            "" => violation.message.clone(),
+            field => format!("{field}: {}", violation.message),
+        };
+        self.violations.iter().map(each).collect::<Vec<_>>().join("; ")
+    }
+}
+
+/// Admits a draft that came over the wire, or says all that is wrong with it.
+pub fn admit(draft: Draft, facts: &impl Facts) -> Result<Component, Rejection> {
+    check(draft, facts).map_err(Rejection::new)
+}
+
+/// Admits a draft that was read from a text: what its dialect found wrong with it counts, too, and the paths are those of
+/// the text.
+pub fn admit_written(written: Written, facts: &impl Facts) -> Result<Component, Rejection> {
+    let (draft, origin, mut violations) = written.into_parts();
+    match check(draft, facts) {
+        Ok(component) if violations.is_empty() => Ok(component),
+        Ok(_) => Err(Rejection::new(violations)),
+        Err(found) => {
+            let found = found.into_iter().map(|mut violation| {
+                violation.field = origin.dialect_path(&violation.field);
+                violation
+            });
+            // What a dialect could not read it left out: that it is missing is then not news.
+            let known: Vec<String> = violations.iter().map(|violation| violation.field.clone()).collect();
+            violations.extend(found.filter(|violation| {
+                violation.reason != Reason::MissingField || !known.contains(&violation.field)
+            }));
+            Err(Rejection::new(violations))
+        }
+    }
+}
+
+fn check(draft: Draft, facts: &impl Facts) -> Result<Component, Vec<Violation>> {
+    let mut report = Report::default();
+    let Draft { kind, tenant, namespace, name, labels, annotations, placement, spec } = draft;
+    let name = metadata::name(&tenant, &namespace, &name, &mut report);
+    let labels = metadata::labels(labels, &mut report);
+    metadata::annotations(&annotations, &mut report);
+    let _ = facts;
+    let violations = report.into_violations();
+    match name {
+        Some(name) if violations.is_empty() => {
+            Ok(Component { kind, name, labels, annotations, placement, spec })
+        }
+        _ => Err(violations),
+    }
+}

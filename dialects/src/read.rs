@@ -1,0 +1,134 @@
+//! Text to drafts: which dialect each document is in, and what becomes of fields that it does not know.
+
+use isthmus_model::component::ComponentKind;
+use isthmus_model::reason::{Reason, Violation};
+use serde_json::Value;
+
+use crate::document::{self, Document, Position, Problem};
+use crate::native;
+use crate::written::{Dialect, Written};
+
+/// What becomes of fields that a dialect does not know; `--validate` of the command line.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum UnknownFields {
+    /// The document is refused.
+    #[default]
+    Error,
+    /// They are named in [`Read::warnings`].
+    Warn,
+    /// Nothing, as Pulsar's own API does.
+    Ignore,
+}
+
+/// How a text is read.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// The only dialect to take; `None` takes any, told apart by `apiVersion` and `kind`.
+    pub dialect: Option<Dialect>,
+    /// What a document is that does not say it itself, as Pulsar's configs never do; `None` tells it by its fields.
+    pub kind: Option<ComponentKind>,
+    /// What becomes of fields that the dialect does not know.
+    pub unknown_fields: UnknownFields,
+    /// Greatest size of the text in bytes.
+    pub max_bytes: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { dialect: None, kind: None, unknown_fields: UnknownFields::Error, max_bytes: 1 << 20 }
+    }
+}
+
+/// What was read.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Read {
+    /// The drafts, in the order of the text; a FunctionMesh makes several of one document.
+    pub drafts: Vec<Written>,
+    /// What the author should know although it hinders nothing.
+    pub warnings: Vec<Problem>,
+}
+
+/// Reads every document of `text`.
+///
+/// What is wrong inside a document travels with its draft, so that admission can add to it; `Err` is for texts and documents
+/// of which nothing could be made at all.
+pub fn read(text: &[u8], options: &Options) -> Result<Read, Vec<Problem>> {
+    let documents = document::parse(text, options.max_bytes).map_err(|problem| vec![problem])?;
+    let mut read = Read::default();
+    let mut problems = Vec::new();
+    for Document { position, value } in documents {
+        match dialect_of(&value, options) {
+            Ok(Form::Native(kind)) => one(native::read(value, kind, position), options, &mut read),
+            Err(violation) => problems.push(Problem { position, violation }),
+        }
+    }
+    if read.drafts.is_empty() && problems.is_empty() {
+        let violation = Violation::new("", Reason::MalformedDocument, "the text holds no document");
+        problems.push(Problem { position: Position::default(), violation });
+    }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    locate(text, &mut read);
+    Ok(read)
+}
+
+/// A draft, and the fields that its dialect did not know.
+pub(crate) type Reading = (Written, Vec<String>);
+
+fn one((mut written, unknown): Reading, options: &Options, read: &mut Read) {
+    for field in unknown {
+        let message = "this field is not known here; check its spelling and its place";
+        let violation = Violation::new(field, Reason::UnknownField, message);
+        match options.unknown_fields {
+            UnknownFields::Error => written.violations.push(violation),
+            UnknownFields::Warn => {
+                read.warnings.push(Problem { position: written.origin.position, violation });
+            }
+            UnknownFields::Ignore => {}
+        }
+    }
+    read.drafts.push(written);
+}
+
+/// Puts lines to the warnings; those of violations are looked up by who shows them, since admission adds more.
+fn locate(text: &[u8], read: &mut Read) {
+    if read.warnings.is_empty() {
+        return;
+    }
+    let lines = document::Lines::of(text);
+    for Problem { position, violation } in &mut read.warnings {
+        position.line = lines.line(position.document, &violation.field).unwrap_or(position.line);
+    }
+}
+
+/// What a document is.
+enum Form {
+    Native(ComponentKind),
+}
+
+fn dialect_of(document: &Value, options: &Options) -> Result<Form, Violation> {
+    let Value::Object(fields) = document else {
+        let message = "a document must be an object with fields, not a list or a single value";
+        return Err(Violation::new("", Reason::MalformedDocument, message).with_value(&document.to_string()));
+    };
+    let text = |name: &str| fields.get(name).and_then(Value::as_str).unwrap_or("");
+    let (version, kind) = (text("apiVersion"), text("kind"));
+    let _ = options;
+    match version {
+        native::API_VERSION => component_kind(kind).map(Form::Native),
+        _ => Err(Violation::new(
+            "apiVersion",
+            Reason::InvalidField,
+            "this apiVersion is not known here; use isthmus.io/v1",
+        )
+        .with_value(&format!("{version:?}"))),
+    }
+}
+
+fn component_kind(kind: &str) -> Result<ComponentKind, Violation> {
+    ComponentKind::ALL.into_iter().find(|known| known.as_str() == kind).ok_or_else(|| {
+        let message = "this kind is not known here; it must be Function, Source or Sink";
+        Violation::new("kind", Reason::InvalidField, message).with_value(&format!("{kind:?}"))
+    })
+}
