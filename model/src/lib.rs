@@ -24,3 +24,4 @@ pub mod pulsar_cluster;
 pub mod assignment;
 pub mod observation;
 pub mod access;
+pub mod join_token;
