@@ -22,6 +22,7 @@ pub mod policy;
 pub mod cluster;
 pub mod pulsar_cluster;
 pub mod assignment;
+pub mod set_digest;
 pub mod observation;
 pub mod access;
 pub mod join_token;
