@@ -10,7 +10,7 @@ use crate::policy::Taint;
 use crate::resources::Capacity;
 
 /// One cluster: its identity, what an operator said of it, and what its agent declared.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Cluster {
     /// Its name.

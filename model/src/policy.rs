@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::name::{LabelKey, Labels};
 
 /// A placement policy, written inline with the component.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Placement {
     /// Which clusters may run it; empty means any.
@@ -35,12 +35,12 @@ pub enum Mode {
 }
 
 /// Requirements that must all hold. Keys are labels, or the fields `metadata.name` and `spec.pulsar`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Selector(pub Vec<Requirement>);
 
 /// One requirement on a label, as in Kubernetes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Requirement {
     /// The label, or `metadata.name`.
@@ -104,7 +104,7 @@ impl std::fmt::Display for Requirement {
 }
 
 /// A taint that a component tolerates.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Toleration {
     /// Key of the taint; `None` tolerates every key.
@@ -125,7 +125,7 @@ impl Toleration {
 }
 
 /// A cluster's wish not to be used.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Taint {
     /// Its key.
@@ -155,7 +155,7 @@ pub enum TaintEffect {
 }
 
 /// How a component is spread over groups of clusters; a group is all clusters with the same value of a label.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Spread {
     /// The label, or `metadata.name`: each cluster is its own group.

@@ -1,0 +1,139 @@
+//! The store as everybody but the writer sees it: submit, read, watch.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use isthmus_model::order::{LogIndex, SetGeneration};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::command::Submission;
+use super::commit::Outcome;
+use super::record::Prepared;
+use super::rejection::Rejection;
+use super::shared::Shared;
+use super::state::State;
+use super::subscription::Subscription;
+use crate::placement::ClusterId;
+
+/// What a command came to.
+pub type Answer = Result<Outcome, Rejection>;
+
+/// Commands that were submitted together, and who waits for their answers.
+#[derive(Debug)]
+pub(crate) struct Group {
+    pub(crate) items: Vec<Prepared>,
+    pub(crate) answer: oneshot::Sender<Vec<Answer>>,
+}
+
+/// The store takes nothing and tells nothing any more: it could not write its log, and the process is about to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the log could not be written; the gateway is about to end")]
+pub struct Closed;
+
+impl From<Closed> for Rejection {
+    fn from(Closed: Closed) -> Self {
+        Self::unavailable()
+    }
+}
+
+/// The store as everybody but the writer sees it. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Handle {
+    shared: Arc<Shared>,
+    queue: mpsc::Sender<Group>,
+}
+
+impl Handle {
+    pub(crate) fn new(shared: Arc<Shared>, queue: mpsc::Sender<Group>) -> Self {
+        Self { shared, queue }
+    }
+
+    /// Asks for one command. When it returns `Ok`, the change is durable and visible. If the caller goes away meanwhile,
+    /// the command is decided all the same.
+    pub async fn submit(&self, submission: Submission) -> Answer {
+        let mut answers = self.submit_all(vec![submission]).await;
+        answers.pop().unwrap_or_else(|| Err(Rejection::unavailable()))
+    }
+
+    /// Asks for many commands at once, independent of one another; the answers are in the same order. Each was durable
+    /// on its own account, but they cost one queue entry and one wake-up.
+    pub async fn submit_all(&self, submissions: Vec<Submission>) -> Vec<Answer> {
+        let count = submissions.len();
+        let closed = || (0..count).map(|_| Err(Rejection::unavailable())).collect();
+        match self.enqueue(submissions).await {
+            Ok(answers) => answers.await,
+            Err(Closed) => closed(),
+        }
+    }
+
+    /// Puts commands into the queue, waiting while it is full, and returns the future of their answers: so that a stream
+    /// keeps its order and goes on reading.
+    pub async fn enqueue(
+        &self,
+        submissions: Vec<Submission>,
+    ) -> Result<impl Future<Output = Vec<Answer>> + Send + use<>, Closed> {
+        let count = submissions.len();
+        // Encoding happens here, in as many callers as there are, and not in the one writer.
+        let items = submissions.into_iter().map(Prepared::new).collect();
+        let (answer, answers) = oneshot::channel();
+        self.queue.send(Group { items, answer }).await.map_err(|_| Closed)?;
+        Ok(async move {
+            answers.await.unwrap_or_else(|_| (0..count).map(|_| Err(Rejection::unavailable())).collect())
+        })
+    }
+
+    /// Reads. `look` runs at once, under a lock that the writer waits for, so it must be short: a page, not the world.
+    /// What it returns is handed out when all that it may have seen is durable.
+    pub async fn read<T>(&self, look: impl FnOnce(&State) -> T) -> Result<T, Closed> {
+        let (value, seen) = self.peek(look);
+        self.durable(seen).await?;
+        Ok(value)
+    }
+
+    /// Reads what may not be durable yet, together with the LogIndex that it includes: for figures, and for decisions
+    /// that a command makes again. Nothing of it may be told to a client.
+    pub fn peek<T>(&self, look: impl FnOnce(&State) -> T) -> (T, LogIndex) {
+        let state = self.shared.state.read();
+        (look(&state), state.applied())
+    }
+
+    /// Waits until the log is durable up to `index`.
+    pub async fn durable(&self, index: LogIndex) -> Result<(), Closed> {
+        if self.shared.progress.borrow().durable >= index {
+            return Ok(());
+        }
+        let mut progress = self.shared.progress.subscribe();
+        let reached = progress.wait_for(|progress| progress.durable >= index || progress.failed).await;
+        match reached {
+            Ok(progress) if progress.durable >= index => Ok(()),
+            Ok(_) | Err(_) => Err(Closed),
+        }
+    }
+
+    /// All commits behind `after`, in order and without gaps.
+    pub fn subscribe(&self, after: LogIndex) -> Subscription {
+        Subscription::new(self.shared.clone(), after)
+    }
+
+    /// Tells when a cluster's desired set has changed, with its newest set-generation. Only the newest is kept; the
+    /// first is what it was when this was called.
+    pub fn desired_changes(&self, cluster: ClusterId) -> watch::Receiver<SetGeneration> {
+        let mut dirty = self.shared.dirty.lock();
+        if let Some(sender) = dirty.get(&cluster) {
+            return sender.subscribe();
+        }
+        let generation = {
+            let state = self.shared.state.read();
+            state.cluster_by_id(cluster).map_or(SetGeneration(0), |view| view.set_generation())
+        };
+        let (sender, receiver) = watch::channel(generation);
+        dirty.insert(cluster, sender);
+        receiver
+    }
+
+    /// The agents had time to come back after the start: from now on something may be taken away without being asked.
+    pub fn lift_barrier(&self) {
+        self.shared.barrier_lifted.store(true, Ordering::Release);
+    }
+}

@@ -1,0 +1,175 @@
+//! What one cluster shall run, with what its session needs to tell the agent no more than the difference.
+
+use std::collections::VecDeque;
+
+use hashbrown::HashSet;
+use isthmus_model::assignment::SetDigest;
+use isthmus_model::name::Uid;
+use isthmus_model::order::{Generation, SetGeneration};
+
+use super::component::Slot;
+
+/// Changes that are remembered of each cluster: an agent that is further behind compares bucket digests instead.
+pub const KEPT_CHANGES: usize = 8192;
+
+/// What one cluster shall run. The digests cover what shall run; removals are beside them, because an agent that carried
+/// one out has nothing left to digest.
+#[derive(Debug)]
+pub(crate) struct DesiredSet {
+    generation: SetGeneration,
+    digest: SetDigest,
+    buckets: Box<[SetDigest]>,
+    members: HashSet<Slot>,
+    removals: HashSet<Slot>,
+    /// What changed last, one for each of the last set-generations. A slot that belongs to another component by now does no
+    /// harm: the reader looks up how it stands today, and what it finds is true.
+    changes: VecDeque<Slot>,
+}
+
+impl Default for DesiredSet {
+    fn default() -> Self {
+        Self::restored(SetGeneration(0))
+    }
+}
+
+impl DesiredSet {
+    /// An empty set that goes on counting from `generation`.
+    pub(crate) fn restored(generation: SetGeneration) -> Self {
+        Self {
+            generation,
+            digest: SetDigest::default(),
+            buckets: vec![SetDigest::default(); SetDigest::BUCKETS].into_boxed_slice(),
+            members: HashSet::new(),
+            removals: HashSet::new(),
+            changes: VecDeque::new(),
+        }
+    }
+
+    pub(crate) fn generation(&self) -> SetGeneration {
+        self.generation
+    }
+
+    pub(crate) fn digest(&self) -> SetDigest {
+        self.digest
+    }
+
+    pub(crate) fn buckets(&self) -> &[SetDigest] {
+        &self.buckets
+    }
+
+    /// What shall run, in no particular order.
+    pub(crate) fn members(&self) -> impl ExactSizeIterator<Item = Slot> + '_ {
+        self.members.iter().copied()
+    }
+
+    /// What shall not run and is not known to have stopped, in no particular order.
+    pub(crate) fn removals(&self) -> impl ExactSizeIterator<Item = Slot> + '_ {
+        self.removals.iter().copied()
+    }
+
+    /// What may have changed since `from`, each once; `None` where that is no longer remembered or never was.
+    pub(crate) fn changes_since(&self, from: SetGeneration) -> Option<Vec<Slot>> {
+        let count = usize::try_from(self.generation.0.checked_sub(from.0)?).ok()?;
+        let skipped = self.changes.len().checked_sub(count)?;
+        let mut seen = HashSet::with_capacity(count);
+        Some(self.changes.iter().skip(skipped).copied().filter(|slot| seen.insert(*slot)).collect())
+    }
+
+    /// It shall run, at `generation`; `old` is the generation at which it did so before.
+    pub(crate) fn upsert(&mut self, slot: Slot, uid: Uid, old: Option<Generation>, generation: Generation) {
+        self.load_upsert(slot, uid, old, generation);
+        self.changed(slot);
+    }
+
+    /// It shall not run any more; `old` is the generation at which it did.
+    pub(crate) fn remove(&mut self, slot: Slot, uid: Uid, old: Option<Generation>) {
+        self.digest_out(uid, old);
+        self.load_removal(slot);
+        self.changed(slot);
+    }
+
+    /// As `upsert`, of what the set-generation covers already.
+    pub(crate) fn load_upsert(
+        &mut self,
+        slot: Slot,
+        uid: Uid,
+        old: Option<Generation>,
+        generation: Generation,
+    ) {
+        self.digest_out(uid, old);
+        self.digest.add(uid, generation);
+        if let Some(bucket) = self.buckets.get_mut(usize::from(SetDigest::bucket(uid))) {
+            bucket.add(uid, generation);
+        }
+        self.removals.remove(&slot);
+        self.members.insert(slot);
+    }
+
+    /// A removal that the set-generation covers already.
+    pub(crate) fn load_removal(&mut self, slot: Slot) {
+        self.members.remove(&slot);
+        self.removals.insert(slot);
+    }
+
+    /// The agent said that it stopped.
+    pub(crate) fn forget(&mut self, slot: Slot) {
+        self.removals.remove(&slot);
+    }
+
+    fn digest_out(&mut self, uid: Uid, old: Option<Generation>) {
+        let Some(old) = old else { return };
+        self.digest.remove(uid, old);
+        if let Some(bucket) = self.buckets.get_mut(usize::from(SetDigest::bucket(uid))) {
+            bucket.remove(uid, old);
+        }
+    }
+
+    fn changed(&mut self, slot: Slot) {
+        self.generation = self.generation.next();
+        if self.changes.len() >= KEPT_CHANGES {
+            self.changes.pop_front();
+        }
+        self.changes.push_back(slot);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn uid(n: u128) -> Uid {
+        Uid(uuid::Uuid::from_u128(n))
+    }
+
+    #[test]
+    fn changes_are_told_from_any_remembered_generation_and_from_no_other() {
+        let mut set = DesiredSet::default();
+        for n in 0..10 {
+            set.upsert(Slot(n % 3), uid(u128::from(n % 3)), None, Generation(u64::from(n)));
+        }
+        assert_eq!(set.changes_since(SetGeneration(10)), Some(vec![]));
+        assert_eq!(set.changes_since(SetGeneration(8)), Some(vec![Slot(2), Slot(0)]));
+        assert_eq!(set.changes_since(SetGeneration(0)).map(|all| all.len()), Some(3));
+        assert_eq!(set.changes_since(SetGeneration(11)), None);
+        for n in 0..u32::try_from(KEPT_CHANGES).unwrap() {
+            set.upsert(Slot(n), uid(u128::from(n)), None, Generation(1));
+        }
+        assert_eq!(set.changes_since(SetGeneration(9)), None);
+        assert!(set.changes_since(SetGeneration(10)).is_some());
+    }
+
+    #[test]
+    fn what_came_and_went_leaves_the_digests_as_they_were() {
+        let mut set = DesiredSet::default();
+        set.upsert(Slot(1), uid(1), None, Generation(5));
+        let before = (set.digest(), set.buckets().to_vec());
+        set.upsert(Slot(2), uid(0x101), None, Generation(6));
+        set.upsert(Slot(2), uid(0x101), Some(Generation(6)), Generation(7));
+        assert_ne!(set.digest(), before.0);
+        set.remove(Slot(2), uid(0x101), Some(Generation(7)));
+        assert_eq!((set.digest(), set.buckets().to_vec()), before);
+        assert_eq!(set.removals().collect::<Vec<_>>(), [Slot(2)]);
+        set.forget(Slot(2));
+        assert_eq!((set.members().len(), set.removals().len()), (1, 0));
+    }
+}
