@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use isthmus_model::access::{Binding, Scope};
-use isthmus_model::assignment::{Removal, SetDigest};
+use isthmus_model::assignment::Removal;
 use isthmus_model::cluster::{Declared, Health, Link};
 use isthmus_model::component::ComponentKind;
 use isthmus_model::name::{ClusterName, Digest, FullName, Labels, PrincipalName, PulsarClusterName, Uid};
@@ -192,7 +192,7 @@ pub enum ClusterChange {
     /// Removals that the agent holds back may be carried out.
     ConfirmDeletions {
         /// Digest of the set of removals that is meant.
-        digest: SetDigest,
+        digest: Digest,
     },
     /// The cluster will not come back: what ran there counts as stopped and is placed elsewhere.
     Forget,

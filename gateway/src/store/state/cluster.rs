@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use hashbrown::HashMap;
-use isthmus_model::assignment::SetDigest;
-use isthmus_model::name::ClusterName;
+
+use isthmus_model::name::{ClusterName, Digest};
 use isthmus_model::pulsar_cluster::PulsarCluster;
 
 use super::desired::DesiredSet;
@@ -18,7 +18,7 @@ pub(crate) struct ClusterState {
     /// The PulsarClusters that it is linked to, as seen from there: made once, shared by all its assignments.
     pub(crate) seen: HashMap<PulsarId, Arc<PulsarCluster>>,
     pub(crate) identity: Identity,
-    pub(crate) confirmed: Option<SetDigest>,
+    pub(crate) confirmed: Option<Digest>,
 }
 
 /// What an agent proves itself with.

@@ -335,7 +335,7 @@ impl<'s> ClusterView<'s> {
     }
 
     /// Digest of the held removals that an operator confirmed last.
-    pub fn confirmed_deletions(&self) -> Option<SetDigest> {
+    pub fn confirmed_deletions(&self) -> Option<Digest> {
         self.cluster.confirmed
     }
 }
