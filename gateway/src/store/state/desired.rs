@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 
 use hashbrown::HashSet;
-use isthmus_model::assignment::SetDigest;
 use isthmus_model::name::Uid;
 use isthmus_model::order::{Generation, SetGeneration};
+use isthmus_model::set_digest::SetDigest;
 
 use super::component::Slot;
 
@@ -97,9 +97,9 @@ impl DesiredSet {
         generation: Generation,
     ) {
         self.digest_out(uid, old);
-        self.digest.add(uid, generation);
+        self.digest.insert(uid, generation);
         if let Some(bucket) = self.buckets.get_mut(usize::from(SetDigest::bucket(uid))) {
-            bucket.add(uid, generation);
+            bucket.insert(uid, generation);
         }
         self.removals.remove(&slot);
         self.members.insert(slot);

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use isthmus_model::access::{Binding, Scope};
-use isthmus_model::assignment::{Assignment, Removal, SetDigest};
+use isthmus_model::assignment::{Assignment, Removal};
 use isthmus_model::cluster::{Cluster, Health};
 use isthmus_model::component::ComponentKind;
 use isthmus_model::name::{ClusterName, Digest, FullName, Namespace, PulsarClusterName, Tenant, Uid};
 use isthmus_model::order::{Generation, LogIndex, Revision, SetGeneration, UnixMillis};
 use isthmus_model::pulsar_cluster::PulsarCluster;
+use isthmus_model::set_digest::SetDigest;
 
 use super::{ClusterState, Component, Entry, Identity, NamespaceEntry, Slot, State, Version};
 use crate::placement::{ClusterId, Refusals, Site};
