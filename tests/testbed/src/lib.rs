@@ -1,1 +1,41 @@
-//! Placeholder.
+//! Real servers as values: they are provided, start, have an address, and stop.
+//!
+//! Isthmus has no home-made fake of Pulsar or etcd; what talks to one is shown against the real one. That is only bearable
+//! when a real one is one line away, starts in seconds, and can never be left behind. This crate is that line, for the
+//! suites, the benches and `cargo xtask demo`:
+//!
+//! ```text
+//! provision  what a server is made of, in a cache shared by all checkouts and runs
+//!    ▼
+//! run        a directory of its own for each server, registered, so that a crash is swept up
+//!    ▼
+//! process    a process group under a guard that ends it when we end, however we end
+//!    ▼
+//! pulsar · etcd     servers; `ports` leases their ports, `wait` says when they serve
+//!    ▼
+//! traffic    messages in and out, by the official client: an independent witness
+//! ```
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the testbed is a harness: it looks up its cache in the environment and measures real time"
+)]
+
+pub mod provision;
+pub mod progress;
+pub mod tools;
+pub mod run;
+pub mod process;
+pub mod ports;
+pub mod wait;
+mod admin;
+pub mod pulsar;
+pub mod etcd;
+pub mod traffic;
+pub mod fs;
+
+pub use etcd::Etcd;
+pub use provision::{Cache, PulsarHome, PythonVenv};
+pub use pulsar::{Pulsar, PulsarOptions};
+pub use run::Run;
+pub use tools::Missing;
+pub use traffic::Traffic;

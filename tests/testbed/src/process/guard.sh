@@ -1,0 +1,46 @@
+# Runs a server so that it cannot outlive the program that wants it.
+#
+#   sh -c GUARD guard RUN_DIR PROGRAM [ARGUMENT...]
+#
+# Standard input is the reading end of a pipe that only that program can write to and never does. The kernel closes the
+# other end when the program ends, in whatever way; then the server's whole session is killed and its directory removed.
+# TERM is passed on to the session; USR1 kills it and leaves the directory (a crash, as a test wants it).
+dir=$1
+shift
+
+server=
+# Before setsid has made the session there is no such group yet: then the process itself is meant. Before there is even a
+# process ($! is set as soon as it is forked), the signal is for us.
+signal() {
+    target=${server:-${!:-}}
+    [ -n "$target" ] || exit 143
+    kill "-$1" -- "-$target" 2>/dev/null || kill "-$1" "$target" 2>/dev/null
+}
+trap 'signal TERM' TERM
+trap 'signal KILL' USR1
+trap '' INT HUP
+
+exec 3<&0 </dev/null
+setsid "$@" 3<&- &
+server=$!
+
+(
+    trap - TERM
+    read -r _ <&3
+    trap '' TERM
+    signal KILL
+    while kill -0 -- "-$server"; do sleep 0.02; done
+    rm -rf -- "$dir"
+) >/dev/null 2>&1 &
+watch=$!
+exec 3<&-
+
+# A trapped signal interrupts `wait`; the server is gone only when it can no longer be signalled.
+while :; do
+    wait "$server"
+    status=$?
+    kill -0 "$server" 2>/dev/null || break
+done
+signal KILL # what the server started and left behind
+kill -TERM "$watch" 2>/dev/null
+exit "$status"
