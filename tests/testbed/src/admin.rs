@@ -63,7 +63,11 @@ async fn request(method: Method, url: &str, body: Option<&Value>) -> Result<Stri
     let response = request.send().await.map_err(no_answer)?;
     let status = response.status();
     let body = response.text().await.map_err(no_answer)?;
-    if status.is_success() { Ok(body) } else { Err(Error::Refused { method, url: url.to_owned(), status, body }) }
+    if status.is_success() {
+        Ok(body)
+    } else {
+        Err(Error::Refused { method, url: url.to_owned(), status, body })
+    }
 }
 
 fn client() -> &'static Client {

@@ -64,7 +64,7 @@ pub enum Error {
 /// A program to run under guard: what, where, with which environment.
 #[derive(Debug, Clone)]
 pub struct Program {
-    program: OsString,
+    path: OsString,
     arguments: Vec<OsString>,
     environment: Vec<(OsString, OsString)>,
     cwd: Option<PathBuf>,
@@ -73,12 +73,7 @@ pub struct Program {
 impl Program {
     /// A path, or a name to look up in `PATH`.
     pub fn new(program: impl AsRef<OsStr>) -> Self {
-        Self {
-            program: program.as_ref().to_owned(),
-            arguments: Vec::new(),
-            environment: Vec::new(),
-            cwd: None,
-        }
+        Self { path: program.as_ref().to_owned(), arguments: Vec::new(), environment: Vec::new(), cwd: None }
     }
 
     /// Adds an argument.
@@ -135,11 +130,11 @@ impl Program {
         let mut guard = Command::new("/bin/sh")
             .args(["-c", GUARD, "guard"])
             .arg(run.dir())
-            .arg(&self.program)
+            .arg(&self.path)
             .args(&self.arguments)
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .env(MARK, run.dir())
-            .current_dir(self.cwd.as_deref().unwrap_or(run.dir()))
+            .current_dir(self.cwd.as_deref().unwrap_or_else(|| run.dir()))
             // A group of its own: Ctrl-C at the terminal is for us, and the guard acts on our end.
             .process_group(0)
             .stdin(Stdio::piped())
@@ -164,7 +159,7 @@ impl Program {
     }
 
     fn name(&self) -> String {
-        Path::new(&self.program).file_name().unwrap_or(&self.program).to_string_lossy().into_owned()
+        Path::new(&self.path).file_name().unwrap_or(&self.path).to_string_lossy().into_owned()
     }
 }
 
@@ -192,7 +187,11 @@ impl Supervised {
     /// Waits for it to end by itself. Cancel-safe.
     pub async fn ended(&mut self) -> Result<ExitStatus, Error> {
         let name = &self.name;
-        self.guard.wait().await.map_err(|source| Error::System { attempted: "wait for", program: name.clone(), source })
+        self.guard.wait().await.map_err(|source| Error::System {
+            attempted: "wait for",
+            program: name.clone(),
+            source,
+        })
     }
 
     /// Asks it to end (SIGTERM) and waits; kills it after `grace`, which is an error.

@@ -118,7 +118,8 @@ impl Cache {
             return Ok(item);
         }
         fs::create_dir(&items).map_err(failed)?;
-        let _lock = self.lock_item(recipe.name(), items.join(format!(".{key}.lock"))).await.map_err(failed)?;
+        let _lock =
+            self.lock_item(recipe.name(), items.join(format!(".{key}.lock"))).await.map_err(failed)?;
         if item.exists() {
             return Ok(item); // by whoever held the lock before
         }
@@ -314,11 +315,13 @@ mod tests {
         let recipe = FailsFirst { tries: Cell::new(0) };
 
         let error = cache.provide(&recipe).await.unwrap_err().to_string();
-        let expected = "cannot provide fails-first: sh ended with exit status: 3; it said:\n  | no such mirror";
+        let expected =
+            "cannot provide fails-first: sh ended with exit status: 3; it said:\n  | no such mirror";
         assert_eq!(error, expected);
 
         let item = cache.provide(&recipe).await.unwrap();
-        let names: Vec<_> = std::fs::read_dir(item).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        let names: Vec<_> =
+            std::fs::read_dir(item).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(names, ["try-2"], "the first try's file is gone");
     }
 }

@@ -49,8 +49,11 @@ pub(crate) const PYTHON: Tool = Tool {
     why: "Pulsar's Python instance and the witness client run on it",
     remedy: "on Debian: apt-get install python3 python3-venv",
 };
-pub(crate) const TAR: Tool =
-    Tool { program: "tar", why: "the server distribution is a tarball", remedy: "on Debian: apt-get install tar gzip" };
+pub(crate) const TAR: Tool = Tool {
+    program: "tar",
+    why: "the server distribution is a tarball",
+    remedy: "on Debian: apt-get install tar gzip",
+};
 pub(crate) const SETSID: Tool = Tool {
     program: "setsid",
     why: "each server runs in a session of its own, to be ended as a whole",

@@ -44,7 +44,11 @@ pub async fn until<T, S: fmt::Display>(
         match tokio::time::timeout(left, look()).await {
             Ok(Ok(value)) => return Ok(value),
             Ok(Err(seen)) => last = seen.to_string(),
-            Err(_) => return Err(Expired { what: what.to_string(), waited: began.elapsed(), last }),
+            Err(_) => {}
+        }
+        // Looked at after the timeout too: one that is over does not stop a look that answers at once.
+        if began.elapsed() >= deadline {
+            return Err(Expired { what: what.to_string(), waited: began.elapsed(), last });
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 3 / 2).min(LONGEST_PAUSE);
@@ -69,7 +73,8 @@ mod tests {
 
     #[tokio::test]
     async fn an_expired_wait_tells_what_was_seen_last() {
-        let expired = until("the moon", Duration::from_millis(60), async || Err::<(), _>("clouds")).await.unwrap_err();
+        let expired =
+            until("the moon", Duration::from_millis(60), async || Err::<(), _>("clouds")).await.unwrap_err();
 
         assert!(expired.to_string().ends_with("s for the moon; last seen: clouds"), "{expired}");
     }

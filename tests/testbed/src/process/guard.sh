@@ -14,7 +14,7 @@ server=
 signal() {
     target=${server:-${!:-}}
     [ -n "$target" ] || exit 143
-    kill "-$1" -- "-$target" 2>/dev/null || kill "-$1" "$target" 2>/dev/null
+    kill -s "$1" -- "-$target" 2>/dev/null || kill -s "$1" "$target" 2>/dev/null
 }
 trap 'signal TERM' TERM
 trap 'signal KILL' USR1
@@ -29,7 +29,7 @@ server=$!
     read -r _ <&3
     trap '' TERM
     signal KILL
-    while kill -0 -- "-$server"; do sleep 0.02; done
+    while kill -s 0 -- "-$server"; do sleep 0.02; done
     rm -rf -- "$dir"
 ) >/dev/null 2>&1 &
 watch=$!
@@ -39,8 +39,8 @@ exec 3<&-
 while :; do
     wait "$server"
     status=$?
-    kill -0 "$server" 2>/dev/null || break
+    kill -s 0 "$server" 2>/dev/null || break
 done
 signal KILL # what the server started and left behind
-kill -TERM "$watch" 2>/dev/null
+kill -s TERM "$watch" 2>/dev/null
 exit "$status"

@@ -67,7 +67,9 @@ fn refuse_old(go: &Path) -> Result<(), Missing> {
     let output = output.map_err(|error| GO.missing(format!("{} cannot be run ({error})", go.display())))?;
     let version = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     match parse(&version) {
-        Some(found) if found < OLDEST_GO => Err(GO.missing(format!("{version} is too old to build etcd 3.6"))),
+        Some(found) if found < OLDEST_GO => {
+            Err(GO.missing(format!("{version} is too old to build etcd 3.6")))
+        }
         _ => Ok(()), // development versions have no number; the build will tell
     }
 }

@@ -136,6 +136,8 @@ impl Recipe for DataGenerator {
         let dir = workshop.dir.clone();
         let jar = DATA_GENERATOR.fetch(workshop, &dir).await?;
         let nar = dir.join(Self::FILE);
-        std::fs::rename(jar, &nar).attempted("rename the connector to", &nar).map_err(|source| workshop.refused(source))
+        std::fs::rename(jar, &nar)
+            .attempted("rename the connector to", &nar)
+            .map_err(|source| workshop.refused(source))
     }
 }

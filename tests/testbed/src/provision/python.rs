@@ -88,7 +88,14 @@ impl Recipe for Venv {
         workshop.run("python3 -m venv", make).await?;
         // By the interpreter and not by bin/pip, whose first line names a path that the renaming ends.
         let install = Program::new(workshop.dir.join("bin/python"))
-            .args(["-m", "pip", "install", "--quiet", "--only-binary=grpcio,fastavro,pulsar-client", "--requirement"])
+            .args([
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--only-binary=grpcio,fastavro,pulsar-client",
+                "--requirement",
+            ])
             .arg(requirements);
         workshop.run("pip install", install).await
     }

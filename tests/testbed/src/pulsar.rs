@@ -1,0 +1,262 @@
+//! A real Pulsar: its own standalone server, one or several side by side.
+//!
+//! A server is ready in about ten seconds and takes 350 MB. Its functions worker is off unless it is asked for, because Isthmus
+//! runs the functions itself. Ports and data outlive a crash of the server, so it can be killed and started again as the same
+//! cluster.
+
+mod standalone;
+mod replication;
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use tokio::net::TcpStream;
+
+use crate::{
+    admin, fs, ports,
+    process::{self, Supervised},
+    provision::{self, Cache, PulsarHome},
+    run::Run,
+    wait::{Expired, until},
+};
+use standalone::Ports;
+
+/// A busy machine with two cores takes several times the ten seconds of an idle one.
+const START: Duration = Duration::from_mins(3);
+
+/// From SIGTERM to the end; two seconds are usual.
+const GRACE: Duration = Duration::from_secs(30);
+
+/// A Pulsar server could not be started, changed or stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// What it is made of could not be provided.
+    #[error("cannot start Pulsar")]
+    Provision(#[source] provision::Error),
+    /// No port was free.
+    #[error("cannot start Pulsar")]
+    Ports(#[source] ports::Error),
+    /// Its directory could not be made.
+    #[error("cannot start Pulsar")]
+    Files(#[source] fs::Error),
+    /// Its process could not be started or stopped.
+    #[error("cannot {attempted} the Pulsar cluster {cluster}")]
+    Process {
+        /// Completes the sentence.
+        attempted: &'static str,
+        /// Its name.
+        cluster: String,
+        /// Why not.
+        source: process::Error,
+    },
+    /// It ended before it was ready.
+    #[error("the Pulsar cluster {cluster} ended while it was starting; the end of its log:\n{tail}")]
+    Ended {
+        /// Its name.
+        cluster: String,
+        /// The log's last lines.
+        tail: String,
+    },
+    /// It was not ready in time.
+    #[error("the Pulsar cluster {cluster} did not start; the end of its log:\n{tail}")]
+    NotReady {
+        /// Its name.
+        cluster: String,
+        /// What was waited for.
+        source: Expired,
+        /// The log's last lines.
+        tail: String,
+    },
+    /// It refused what its admin API was asked for.
+    #[error("cannot {attempted}")]
+    Admin {
+        /// Completes the sentence.
+        attempted: String,
+        /// The server's word.
+        source: admin::Error,
+    },
+}
+
+/// What a server shall be like.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PulsarOptions {
+    /// Pulsar's own name of the cluster.
+    pub cluster: String,
+    /// Whether functions can keep state (the table service). Package management is off then.
+    pub state_store: bool,
+    /// Whether Pulsar's own functions worker runs in the broker.
+    pub functions_worker: bool,
+}
+
+impl PulsarOptions {
+    /// A plain server of this name.
+    pub fn named(cluster: impl Into<String>) -> Self {
+        Self { cluster: cluster.into(), state_store: false, functions_worker: false }
+    }
+
+    /// With the table service.
+    #[must_use]
+    pub fn with_state_store(self) -> Self {
+        Self { state_store: true, ..self }
+    }
+
+    /// With Pulsar's own functions worker.
+    #[must_use]
+    pub fn with_functions_worker(self) -> Self {
+        Self { functions_worker: true, ..self }
+    }
+}
+
+/// A running server; dropping it kills it and removes its data.
+#[derive(Debug)]
+pub struct Pulsar {
+    options: PulsarOptions,
+    home: PulsarHome,
+    /// `None` after a crash that was asked for. Declared before what it uses, so that it is dropped first.
+    process: Option<Supervised>,
+    run: Run,
+    ports: Ports,
+}
+
+impl Pulsar {
+    /// Provides, starts and waits until the server takes messages.
+    pub async fn start(cache: &Cache, options: PulsarOptions) -> Result<Self, Error> {
+        let home = cache.pulsar().await.map_err(Error::Provision)?;
+        let run = Run::create(cache, "pulsar").map_err(Error::Files)?;
+        let ports = Ports::lease(cache).map_err(Error::Ports)?;
+        standalone::configure(&home, &options, &ports, run.dir()).map_err(Error::Files)?;
+        let mut pulsar = Self { options, home, process: None, run, ports };
+        pulsar.resume().await?;
+        Ok(pulsar)
+    }
+
+    /// Starts several side by side that know one another as replication peers: any tenant made by
+    /// [`Pulsar::create_replicated_namespace`] is replicated between all of them.
+    pub async fn start_replicated(cache: &Cache, all: Vec<PulsarOptions>) -> Result<Vec<Self>, Error> {
+        let mut servers = Vec::with_capacity(all.len());
+        for options in all {
+            // One after the other: two that start at once on two cores take as long, and log across each other.
+            servers.push(Self::start(cache, options).await?);
+        }
+        replication::introduce(&servers).await?;
+        Ok(servers)
+    }
+
+    /// Makes a namespace, and its tenant, on all of `servers`, replicated between them.
+    pub async fn create_replicated_namespace(
+        servers: &[Self],
+        tenant: &str,
+        namespace: &str,
+    ) -> Result<(), Error> {
+        replication::create_namespace(servers, tenant, namespace).await
+    }
+
+    /// Pulsar's own name of the cluster.
+    pub fn cluster(&self) -> &str {
+        &self.options.cluster
+    }
+
+    /// Where clients connect, `pulsar://…`.
+    pub fn service_url(&self) -> String {
+        format!("pulsar://127.0.0.1:{}", self.ports.broker)
+    }
+
+    /// Where the admin API is, `http://…`.
+    pub fn admin_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.ports.web)
+    }
+
+    /// Where functions keep state, `bk://…`, if this server was asked for it.
+    pub fn state_storage_url(&self) -> Option<String> {
+        self.options.state_store.then(|| format!("bk://127.0.0.1:{}", self.ports.stream_storage))
+    }
+
+    /// The distribution that it runs from.
+    pub fn home(&self) -> &PulsarHome {
+        &self.home
+    }
+
+    /// Where its output goes; it lives as long as the server.
+    pub fn log(&self) -> PathBuf {
+        self.run.dir().join("log")
+    }
+
+    /// Its directory: configuration, data and log.
+    pub fn dir(&self) -> &Path {
+        self.run.dir()
+    }
+
+    /// Makes a subscription at the begin of a topic (and the topic), so that nothing sent from now on is trimmed before it is
+    /// read. Unlike a consumer, it does not fix the topic's schema. That it exists already is fine.
+    pub async fn create_subscription(&self, topic: &str, subscription: &str) -> Result<(), Error> {
+        let path = topic.replacen("://", "/", 1);
+        let url = format!("{}/admin/v2/{path}/subscription/{subscription}", self.admin_url());
+        match admin::send(reqwest::Method::PUT, &url, &serde_json::json!("earliest")).await {
+            Err(error) if error.status() != Some(reqwest::StatusCode::CONFLICT) => {
+                Err(Error::Admin { attempted: format!("subscribe {subscription} to {topic}"), source: error })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Kills the server without warning; ports and data stay.
+    pub async fn crash(&mut self) -> Result<(), Error> {
+        match self.process.take() {
+            Some(process) => process.kill().await.map_err(self.failed("kill")),
+            None => Ok(()),
+        }
+    }
+
+    /// Starts it again on the same ports and data, if it does not run.
+    pub async fn resume(&mut self) -> Result<(), Error> {
+        if self.process.is_some() {
+            return Ok(());
+        }
+        let program = standalone::program(&self.home, &self.options, &self.ports, self.run.dir());
+        let mut process = program.start(&self.run, &self.log()).map_err(self.failed("start"))?;
+        let cluster = || self.options.cluster.clone();
+        tokio::select! {
+            // Both arms are cancel-safe: a wait for a process, and requests that can be made again.
+            _ = process.ended() => return Err(Error::Ended { cluster: cluster(), tail: process.log_tail() }),
+            ready = self.ready() => {
+                ready.map_err(|source| Error::NotReady { cluster: cluster(), source, tail: fs::tail(&self.log(), 25) })?;
+            }
+        }
+        self.process = Some(process);
+        Ok(())
+    }
+
+    /// Stops it in good order and removes its data.
+    pub async fn stop(mut self) -> Result<(), Error> {
+        match self.process.take() {
+            Some(process) => process.stop(GRACE).await.map(|_| ()).map_err(self.failed("stop")),
+            None => Ok(()),
+        }
+    }
+
+    /// The broker's own check sends itself a message.
+    async fn ready(&self) -> Result<(), Expired> {
+        let mut checks = vec![format!("{}/admin/v2/brokers/health", self.admin_url())];
+        if self.options.functions_worker {
+            checks.push(format!("{}/admin/v2/worker/cluster/leader", self.admin_url()));
+        }
+        until(format!("the Pulsar cluster {} to be ready", self.options.cluster), START, async || {
+            for url in &checks {
+                admin::get(url).await.map_err(|error| error.to_string())?;
+            }
+            if self.options.state_store {
+                let state = TcpStream::connect(("127.0.0.1", self.ports.stream_storage.number())).await;
+                state.map_err(|error| format!("the state store does not listen: {error}"))?;
+            }
+            Ok::<_, String>(())
+        })
+        .await
+    }
+
+    fn failed(&self, attempted: &'static str) -> impl FnOnce(process::Error) -> Error {
+        let cluster = self.options.cluster.clone();
+        move |source| Error::Process { attempted, cluster, source }
+    }
+}
