@@ -52,5 +52,7 @@ package! {
     sync, "isthmus.sync.v1"
 }
 
+pub mod failure;
+
 /// All definitions as an encoded `google.protobuf.FileDescriptorSet`, for gRPC reflection.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
