@@ -1,8 +1,12 @@
 //! The one door for chores: `cargo xtask test` is what a person and CI run alike.
 
+mod check;
 mod test;
 
-use std::process::ExitCode;
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::{Parser, Subcommand};
 
@@ -16,13 +20,24 @@ struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Chore {
-    /// Everything that proves the tree: formatting, lints, then all tests.
-    Test,
+    /// Everything that proves the tree: formatting, lints, edges, then all tests.
+    Test {
+        /// Stop before the tests that start real servers.
+        #[arg(long)]
+        fast: bool,
+    },
+    /// Compares the edges of crates and modules with the reviewed ones; finds orphaned and undocumented modules.
+    Check {
+        /// Take the edges as they are for reviewed.
+        #[arg(long)]
+        bless: bool,
+    },
 }
 
 fn main() -> ExitCode {
     let outcome = match Args::parse().chore {
-        Chore::Test => test::run(),
+        Chore::Test { fast } => test::run(&root(), fast),
+        Chore::Check { bless } => check::run(&root(), bless),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
@@ -32,4 +47,10 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The checkout that this program was built from.
+fn root() -> PathBuf {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    own.parent().unwrap_or(own).to_owned()
 }

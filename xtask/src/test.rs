@@ -2,10 +2,13 @@
 //! line, so that a step which ran nothing cannot pass for success.
 
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
+use isthmus_testbed::{Cache, Missing, provision};
+
+use crate::check;
 
 /// Sum of what the test binaries said of themselves.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -33,16 +36,29 @@ impl Counts {
     }
 }
 
-/// Runs every step; `false` when a step or a test failed.
-pub(crate) fn run() -> Result<bool> {
+/// Packages whose integration tests start real servers.
+const REAL: [&str; 2] = ["isthmus-testbed", "isthmus-tests"];
+
+/// Real servers that run side by side: more would starve each other on a small machine and gain little on a large one.
+const REAL_AT_ONCE: &str = "--test-threads=3";
+
+/// Runs every step; `false` when a step or a test failed. `fast` stops before the real servers.
+pub(crate) fn run(root: &Path, fast: bool) -> Result<bool> {
     let steps_hold = step("fmt", &["fmt", "--all", "--check"])?
-        && step("clippy", &["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"])?;
+        && step("clippy", &["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"])?
+        && check(root)?;
     if !steps_hold {
         return Ok(false);
     }
-    let (counts, exit_ok) = tests()?;
+    let mut counts = Counts::default();
+    let [testbed, suites] = REAL;
+    let mut hold = tests("tests", &["--workspace", "--exclude", testbed, "--exclude", suites], &mut counts)?
+        & tests("tests of the harness", &["-p", testbed, "-p", suites, "--lib"], &mut counts)?;
+    if !fast {
+        hold &= real(&["-p", testbed, "-p", suites, "--test", "*"], &mut counts)?;
+    }
     println!("\n{} passed, {} failed, {} skipped", counts.passed, counts.failed, counts.skipped);
-    Ok(exit_ok && counts.failed == 0 && counts.passed > 0)
+    Ok(hold && counts.failed == 0 && counts.passed > 0)
 }
 
 fn step(name: &str, args: &[&str]) -> Result<bool> {
@@ -51,22 +67,80 @@ fn step(name: &str, args: &[&str]) -> Result<bool> {
     Ok(status.success())
 }
 
-fn tests() -> Result<(Counts, bool)> {
-    eprintln!("== tests");
-    let mut child = cargo(&["test", "--workspace", "--no-fail-fast", "--quiet"])
+fn check(root: &Path) -> Result<bool> {
+    eprintln!("== check");
+    check::run(root, false)
+}
+
+/// Runs the tests that start real servers, or counts them as skipped where the machine lacks what these are made of. In CI
+/// nothing may be lacking.
+fn real(selection: &[&str], counts: &mut Counts) -> Result<bool> {
+    eprintln!("== servers");
+    match provide()? {
+        Provided::All => {
+            tests("tests with real servers", &[selection, &["--", REAL_AT_ONCE]].concat(), counts)
+        }
+        Provided::Lacking(missing) if std::env::var_os("CI").is_some() => {
+            eprintln!("error: {missing}");
+            Ok(false)
+        }
+        Provided::Lacking(missing) => {
+            eprintln!("skipped: tests with real servers, because {missing}");
+            counts.skipped += listed(selection)?;
+            Ok(true)
+        }
+    }
+}
+
+enum Provided {
+    All,
+    Lacking(Missing),
+}
+
+/// Provides all that the servers are made of before the tests, where progress can be seen.
+fn provide() -> Result<Provided> {
+    let runtime = tokio::runtime::Runtime::new().context("start a runtime")?;
+    let outcome = runtime.block_on(async {
+        let cache = Cache::from_env()?;
+        cache.pulsar().await?;
+        cache.data_generator().await?;
+        cache.python().await?;
+        cache.etcd().await
+    });
+    match outcome {
+        Ok(_) => Ok(Provided::All),
+        Err(provision::Error::Missing(missing)) => Ok(Provided::Lacking(missing)),
+        Err(error) => Err(error).context("provide the servers"),
+    }
+}
+
+/// How many tests a selection has.
+fn listed(selection: &[&str]) -> Result<u64> {
+    let output = cargo(&[&["test", "--quiet"], selection, &["--", "--list"]].concat())
+        .stderr(Stdio::inherit())
+        .output()
+        .context("list the tests")?;
+    let tests =
+        String::from_utf8_lossy(&output.stdout).lines().filter(|line| line.ends_with(": test")).count();
+    Ok(tests as u64)
+}
+
+/// Runs the tests of a selection and adds what they say of themselves; `false` when one failed or did not build.
+fn tests(name: &str, selection: &[&str], counts: &mut Counts) -> Result<bool> {
+    eprintln!("== {name}");
+    let mut child = cargo(&[&["test", "--no-fail-fast", "--quiet"], selection].concat())
         .stdout(Stdio::piped())
         .spawn()
-        .context("run cargo test")?;
-    let mut counts = Counts::default();
+        .with_context(|| format!("run the {name}"))?;
     if let Some(stdout) = child.stdout.take() {
         for line in BufReader::new(stdout).lines() {
-            let line = line.context("read the output of cargo test")?;
+            let line = line.with_context(|| format!("read the output of the {name}"))?;
             counts.add(&line);
             println!("{line}");
         }
     }
-    let status = child.wait().context("wait for cargo test")?;
-    Ok((counts, status.success()))
+    let status = child.wait().with_context(|| format!("wait for the {name}"))?;
+    Ok(status.success())
 }
 
 /// cargo, with a target directory that fresh checkouts share, so that dependencies are built once a machine.
