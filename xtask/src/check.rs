@@ -49,7 +49,7 @@ const HEADER: &str = "\
 #
 #   uses     crates of ours that this crate depends on (tests: only its tests)
 #   brings   dependencies that only few crates may have
-#   a -> b   module a names something of module b; `up:` before those that are listed before a, against the flow
+#   a -> b   module a names something of module b; `circle:` where b leads back to a
 ";
 
 fn print(printed: &mut String, package: &Package, sources: &Sources) -> Result<()> {

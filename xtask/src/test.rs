@@ -100,8 +100,8 @@ enum Provided {
 /// Provides all that the servers are made of before the tests, where progress can be seen.
 fn provide() -> Result<Provided> {
     let runtime = tokio::runtime::Runtime::new().context("start a runtime")?;
+    let cache = Cache::from_env()?;
     let outcome = runtime.block_on(async {
-        let cache = Cache::from_env()?;
         cache.pulsar().await?;
         cache.data_generator().await?;
         cache.python().await?;

@@ -6,10 +6,12 @@ use std::{
 };
 
 use crate::{
-    admin, fs,
+    admin,
+    cache::Cache,
+    fs,
     ports::{self, Port},
     process::{self, Program, Supervised},
-    provision::{self, Cache},
+    provision,
     run::Run,
     wait::{Expired, until},
 };

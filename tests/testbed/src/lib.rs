@@ -20,6 +20,7 @@
     reason = "the testbed is a harness: it looks up its cache in the environment and measures real time"
 )]
 
+pub mod cache;
 pub mod provision;
 pub mod progress;
 pub mod tools;
@@ -33,8 +34,9 @@ pub mod etcd;
 pub mod traffic;
 pub mod fs;
 
+pub use cache::Cache;
 pub use etcd::Etcd;
-pub use provision::{Cache, PulsarHome, PythonVenv};
+pub use provision::{PulsarHome, PythonVenv};
 pub use pulsar::{Pulsar, PulsarOptions};
 pub use run::Run;
 pub use tools::Missing;

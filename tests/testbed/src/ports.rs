@@ -10,7 +10,7 @@ use std::{
     ops::Range,
 };
 
-use crate::{fs, provision::Cache, run::open_lock};
+use crate::{cache::Cache, fs, run::open_lock};
 
 /// Below Linux's default `ip_local_port_range`, which begins at 32768.
 const RANGE: Range<u16> = 20_000..30_000;

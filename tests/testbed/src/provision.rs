@@ -10,7 +10,6 @@ mod python;
 mod etcd;
 
 use std::{
-    env,
     fs::File,
     path::{Path, PathBuf},
     process::ExitStatus,
@@ -20,6 +19,7 @@ use std::{
 use sha2::{Digest, Sha256};
 
 use crate::{
+    cache::Cache,
     fs::{self, Attempted},
     process::{self, Program},
     progress::Step,
@@ -36,9 +36,6 @@ pub enum Error {
     /// The machine lacks a tool.
     #[error(transparent)]
     Missing(#[from] Missing),
-    /// There is no place for the cache.
-    #[error("there is no place for the cache: set ISTHMUS_CACHE, XDG_CACHE_HOME or HOME to an absolute path")]
-    NoPlace,
     /// The cache cannot be read or written.
     #[error("cannot keep {item} in the cache")]
     Cache {
@@ -77,41 +74,11 @@ pub enum Error {
     },
 }
 
-/// The cache: a directory outside every checkout, safe to share between runs and safe to delete when nothing runs.
-#[derive(Debug, Clone)]
-pub struct Cache {
-    root: PathBuf,
-}
-
 impl Cache {
-    /// `$ISTHMUS_CACHE`, else `$XDG_CACHE_HOME/isthmus`, else `~/.cache/isthmus`.
-    pub fn from_env() -> Result<Self, Error> {
-        let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-        absolute("ISTHMUS_CACHE")
-            .or_else(|| absolute("XDG_CACHE_HOME").map(|dir| dir.join("isthmus")))
-            .or_else(|| absolute("HOME").map(|home| home.join(".cache/isthmus")))
-            .map(Self::at)
-            .ok_or(Error::NoPlace)
-    }
-
-    /// A cache at a given, absolute path.
-    pub fn at(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into() }
-    }
-
-    /// Where it is.
-    pub fn root(&self) -> &Path {
-        &self.root
-    }
-
-    pub(crate) fn runs_dir(&self) -> PathBuf {
-        self.root.join("runs")
-    }
-
     /// The directory that holds what `recipe` makes, made now unless it is there.
     async fn provide<R: Recipe>(&self, recipe: &R) -> Result<PathBuf, Error> {
         let failed = |source| Error::Cache { item: recipe.name().to_owned(), source };
-        let items = self.root.join("items");
+        let items = self.root().join("items");
         let key = key(recipe);
         let item = items.join(&key);
         if item.exists() {

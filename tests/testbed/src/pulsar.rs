@@ -15,9 +15,11 @@ use std::{
 use tokio::net::TcpStream;
 
 use crate::{
-    admin, fs, ports,
+    admin,
+    cache::Cache,
+    fs, ports,
     process::{self, Supervised},
-    provision::{self, Cache, PulsarHome},
+    provision::{self, PulsarHome},
     run::Run,
     wait::{Expired, until},
 };

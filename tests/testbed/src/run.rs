@@ -14,8 +14,8 @@ use std::{
 use rustix::process::{Pid, Signal, getpid, kill_process};
 
 use crate::{
+    cache::Cache,
     fs::{self, Attempted},
-    provision::Cache,
 };
 
 /// The environment variable by which a process is known to belong to a run.

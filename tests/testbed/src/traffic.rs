@@ -18,9 +18,10 @@ use tokio::{
 };
 
 use crate::{
+    cache::Cache,
     fs, process,
     process::{Program, Supervised},
-    provision::{self, Cache, PythonVenv},
+    provision::{self, PythonVenv},
     run::Run,
 };
 

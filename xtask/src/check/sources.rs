@@ -18,7 +18,8 @@ pub(super) struct Source {
     /// Its place in the tree of modules; a root's is empty.
     pub(super) module: Vec<String>,
     pub(super) said: Said,
-    documented: bool,
+    /// Whether it says why it exists.
+    pub(super) documented: bool,
 }
 
 /// All files of a package.
@@ -50,7 +51,7 @@ impl Sources {
     }
 
     /// The files of the first root (the library, where there is one), without those that only tests see.
-    pub(super) fn main(&self) -> impl Iterator<Item = &Source> {
+    pub(super) fn main(&self) -> impl Iterator<Item = &Source> + Clone {
         let is_test = |source: &&Source| source.module.iter().any(|name| name == "tests");
         self.by_root.first().into_iter().flat_map(BTreeMap::values).filter(move |source| !is_test(source))
     }

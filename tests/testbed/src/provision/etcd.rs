@@ -5,8 +5,9 @@ use std::{
     process::Command,
 };
 
-use super::{Cache, Error, Recipe, Workshop};
+use super::{Error, Recipe, Workshop};
 use crate::{
+    cache::Cache,
     fs,
     process::Program,
     tools::{GO, Missing},

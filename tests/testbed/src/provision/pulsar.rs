@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Cache, Error, Recipe, Workshop, maven::Coordinates};
+use super::{Error, Recipe, Workshop, maven::Coordinates};
 use crate::{
+    cache::Cache,
     fs::Attempted,
     process::Program,
     tools::{JAVA, TAR},

@@ -4,10 +4,11 @@ use std::path::Path;
 
 use super::PulsarOptions;
 use crate::{
+    cache::Cache,
     fs,
     ports::{self, Port},
     process::Program,
-    provision::{Cache, PulsarHome},
+    provision::PulsarHome,
 };
 
 /// Brokers of tests handle thousands of messages, not millions.
