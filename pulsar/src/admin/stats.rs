@@ -70,10 +70,10 @@ pub struct SubscriptionStats {
     /// Bytes out, a second.
     pub msg_throughput_out: f64,
     /// Whether its position outlives its consumers.
-    #[serde(rename = "isDurable", alias = "durable")]
+    #[serde(rename = "isDurable")]
     pub durable: bool,
     /// Whether its position is replicated to other clusters.
-    #[serde(rename = "isReplicated", alias = "replicated")]
+    #[serde(rename = "isReplicated")]
     pub replicated: bool,
     /// Which consumer gets the messages of an exclusive or failover subscription.
     #[serde(deserialize_with = "or_default")]
@@ -195,7 +195,8 @@ mod tests {
         "publishers": [{"producerName": "p-1", "accessMode": "Shared", "msgRateIn": 12.5, "metadata": null}],
         "subscriptions": {
             "public/default/greet": {
-                "type": "Failover", "msgBacklog": 3, "isDurable": true, "isReplicated": true,
+                "type": "Failover", "msgBacklog": 3,
+                "isDurable": true, "durable": true, "isReplicated": true, "replicated": true,
                 "activeConsumerName": "a", "consumers": [
                     {"consumerName": "a", "connectedSince": "2026-01-01T00:00:00Z", "unackedMessages": 1,
                      "metadata": {"id": "public/default/greet", "instance_id": "0"}},

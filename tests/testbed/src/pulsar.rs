@@ -203,6 +203,18 @@ impl Pulsar {
         }
     }
 
+    /// Makes a topic of several partitions.
+    pub async fn create_partitioned_topic(&self, topic: &str, partitions: u32) -> Result<(), Error> {
+        let path = topic.replacen("://", "/", 1);
+        let url = format!("{}/admin/v2/{path}/partitions", self.admin_url());
+        match admin::send(reqwest::Method::PUT, &url, &serde_json::json!(partitions)).await {
+            Ok(_) => Ok(()),
+            Err(source) => {
+                Err(Error::Admin { attempted: format!("make {topic} with {partitions} partitions"), source })
+            }
+        }
+    }
+
     /// Kills the server without warning; ports and data stay.
     pub async fn crash(&mut self) -> Result<(), Error> {
         match self.process.take() {
