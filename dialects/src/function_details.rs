@@ -183,7 +183,9 @@ fn user_config(kind: ComponentKind, spec: &Spec) -> Object {
             config
         }
         // Function Mesh hands a source's configuration to the identity function, too.
-        ComponentKind::Source => source_config(spec),
+        ComponentKind::Source => {
+            spec.source_connector.as_ref().map(|connector| connector.config.clone()).unwrap_or_default()
+        }
         ComponentKind::Sink => {
             let config = spec.transform.as_ref().map(|transform| transform.config.as_str());
             config.and_then(|config| serde_json::from_str(config).ok()).unwrap_or_default()
@@ -268,14 +270,16 @@ fn source(kind: ComponentKind, spec: &Spec) -> Option<Object> {
     if let Some(input) = input {
         source.text("subscriptionType", subscription_type(input, spec));
     }
+    if let Some(input) = input {
+        let specs = input.topics.iter().map(|(topic, consumer)| (topic, consumer_spec(consumer)));
+        source.map("inputSpecs", specs);
+    }
     if kind != ComponentKind::Source {
         source.long("timeoutMs", spec.timeout_ms.unwrap_or(0));
     }
     source.text("builtin", connector.map_or("", |connector| &connector.builtin));
     if let Some(input) = input {
         source.text("subscriptionName", &input.subscription_name);
-        source
-            .map("inputSpecs", input.topics.iter().map(|(topic, consumer)| (topic, consumer_spec(consumer))));
         source.flag("cleanupSubscription", input.cleanup_subscription);
         if input.subscription_position == SubscriptionPosition::Earliest {
             source.text("subscriptionPosition", "EARLIEST");

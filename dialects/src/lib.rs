@@ -19,6 +19,9 @@ pub mod document;
 pub mod quantity;
 mod shape;
 pub mod native;
+mod amounts;
+pub mod function_mesh;
+mod pulsar_config;
 
 pub mod function_details;
 mod written;

@@ -68,7 +68,7 @@ pub(crate) fn read(mut value: Value, kind: ComponentKind, position: Position) ->
     let Resource { metadata, placement, spec } = shaped.value;
     let Metadata { tenant, namespace, name, labels, annotations } = metadata;
     let draft = Draft { kind, tenant, namespace, name, labels, annotations, placement, spec };
-    let origin = Origin { dialect: Dialect::Native, position, paths: BTreeMap::new() };
+    let origin = Origin { dialect: Dialect::Native, position, ..Origin::default() };
     (Written { draft, origin, violations: shaped.violations }, unknown)
 }
 

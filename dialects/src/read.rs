@@ -2,10 +2,12 @@
 
 use isthmus_model::component::ComponentKind;
 use isthmus_model::reason::{Reason, Violation};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::document::{self, Document, Position, Problem};
+use crate::function_mesh;
 use crate::native;
+use crate::pulsar_config;
 use crate::written::{Dialect, Written};
 
 /// What becomes of fields that a dialect does not know; `--validate` of the command line.
@@ -57,8 +59,16 @@ pub fn read(text: &[u8], options: &Options) -> Result<Read, Vec<Problem>> {
     let mut read = Read::default();
     let mut problems = Vec::new();
     for Document { position, value } in documents {
-        match dialect_of(&value, options) {
+        match form_of(&value, options) {
             Ok(Form::Native(kind)) => one(native::read(value, kind, position), options, &mut read),
+            Ok(Form::FunctionMesh(kind)) => {
+                for reading in function_mesh::read(value, kind, position) {
+                    one(reading, options, &mut read);
+                }
+            }
+            Ok(Form::PulsarConfig(kind)) => {
+                one(pulsar_config::read(value, kind, position), options, &mut read)
+            }
             Err(violation) => problems.push(Problem { position, violation }),
         }
     }
@@ -105,30 +115,56 @@ fn locate(text: &[u8], read: &mut Read) {
 /// What a document is.
 enum Form {
     Native(ComponentKind),
+    FunctionMesh(function_mesh::Kind),
+    PulsarConfig(ComponentKind),
 }
 
-fn dialect_of(document: &Value, options: &Options) -> Result<Form, Violation> {
+fn form_of(document: &Value, options: &Options) -> Result<Form, Violation> {
     let Value::Object(fields) = document else {
         let message = "a document must be an object with fields, not a list or a single value";
         return Err(Violation::new("", Reason::MalformedDocument, message).with_value(&document.to_string()));
     };
-    let text = |name: &str| fields.get(name).and_then(Value::as_str).unwrap_or("");
-    let (version, kind) = (text("apiVersion"), text("kind"));
-    let _ = options;
-    match version {
-        native::API_VERSION => component_kind(kind).map(Form::Native),
-        _ => Err(Violation::new(
-            "apiVersion",
-            Reason::InvalidField,
-            "this apiVersion is not known here; use isthmus.io/v1",
-        )
-        .with_value(&format!("{version:?}"))),
+    let text = |name: &str| fields.get(name).and_then(Value::as_str);
+    let kind = text("kind").unwrap_or("");
+    let (dialect, form) = match text("apiVersion") {
+        Some(native::API_VERSION) => (Dialect::Native, component_kind(kind).map(Form::Native)),
+        Some(function_mesh::API_VERSION) => {
+            (Dialect::FunctionMesh, function_mesh::Kind::of(kind).map(Form::FunctionMesh))
+        }
+        None if !fields.contains_key("apiVersion") && !fields.contains_key("kind") => {
+            let kind = options.kind.or_else(|| pulsar_config::kind_of(document));
+            (Dialect::PulsarConfig, kind.map(Form::PulsarConfig).ok_or_else(unknown_form))
+        }
+        other => {
+            let known = [native::API_VERSION, function_mesh::API_VERSION].join(" or ");
+            let message = format!("this apiVersion is not known here; it must be {known}");
+            return Err(Violation::new("apiVersion", Reason::InvalidField, message)
+                .with_value(&json!(other).to_string()));
+        }
+    };
+    if options.dialect.is_some_and(|expected| expected != dialect) {
+        let message = format!("the document is {}, which is not taken here", describe(dialect));
+        return Err(Violation::new("apiVersion", Reason::InvalidField, message));
+    }
+    form
+}
+
+fn unknown_form() -> Violation {
+    let message = "the document has neither apiVersion and kind nor fields of a FunctionConfig, SourceConfig or SinkConfig";
+    Violation::new("", Reason::MalformedDocument, message)
+}
+
+fn describe(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Native => "a resource of isthmus.io",
+        Dialect::FunctionMesh => "a resource of Function Mesh",
+        Dialect::PulsarConfig => "one of Pulsar's configs",
     }
 }
 
 fn component_kind(kind: &str) -> Result<ComponentKind, Violation> {
     ComponentKind::ALL.into_iter().find(|known| known.as_str() == kind).ok_or_else(|| {
         let message = "this kind is not known here; it must be Function, Source or Sink";
-        Violation::new("kind", Reason::InvalidField, message).with_value(&format!("{kind:?}"))
+        Violation::new("kind", Reason::InvalidField, message).with_value(&json!(kind).to_string())
     })
 }

@@ -1,7 +1,5 @@
 //! A draft together with where it came from and what its dialect found wrong with it.
 
-use std::collections::BTreeMap;
-
 use isthmus_model::component::Draft;
 use isthmus_model::reason::Violation;
 
@@ -25,8 +23,7 @@ pub enum Dialect {
 pub struct Origin {
     pub(crate) dialect: Dialect,
     pub(crate) position: Position,
-    /// The model's paths with the dialect's, longest match first to win; both are whole paths or prefixes of them.
-    pub(crate) paths: BTreeMap<String, String>,
+    pub(crate) names: Names,
 }
 
 impl Origin {
@@ -42,19 +39,62 @@ impl Origin {
 
     /// The path in the text of a field that the model calls `model`; the model's own path where the text has none.
     pub fn dialect_path(&self, model: &str) -> String {
+        self.names.path(model)
+    }
+}
+
+/// A dialect's names for the model's paths; the longest known prefix of a path is what counts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Names {
+    /// Where the spec stands in the document.
+    pub(crate) base: String,
+    /// Paths of the model, and paths below `base`. A later table wins.
+    pub(crate) tables: Vec<&'static [(&'static str, &'static str)]>,
+    /// Members below a known prefix that are called otherwise.
+    pub(crate) members: &'static [(&'static str, &'static str)],
+    /// Paths of the model, and whole paths of this document: they win over the tables, and later ones over earlier ones.
+    pub(crate) own: Vec<(String, String)>,
+}
+
+impl Names {
+    fn path(&self, model: &str) -> String {
         let mut prefix = model;
         loop {
-            if let Some(own) = self.paths.get(prefix) {
-                let rest = model.get(prefix.len()..).unwrap_or("");
+            let own = self.own.iter().rev().find(|(known, _)| known == prefix).map(|(_, own)| own.clone());
+            let named = || {
+                let mut entries = self.tables.iter().rev().flat_map(|table| table.iter());
+                entries.find(|(known, _)| *known == prefix).map(|(_, name)| join(&self.base, name))
+            };
+            if let Some(own) = own.or_else(named) {
+                let rest = self.renamed(model.get(prefix.len()..).unwrap_or(""));
                 return match rest.strip_prefix('.') {
                     Some(rest) if own.is_empty() => rest.to_owned(),
-                    _ => format!("{own}{rest}"),
+                    _ => own + &rest,
                 };
             }
-            // The last separator outside of brackets: keys may hold dots and slashes themselves.
+            // Keys in brackets may hold dots and slashes themselves.
             let Some(shorter) = path::parent(prefix) else { return model.to_owned() };
             prefix = shorter;
         }
+    }
+
+    /// The steps of `rest`, each as this dialect calls it.
+    fn renamed(&self, rest: &str) -> String {
+        if self.members.is_empty() || rest.is_empty() || rest.contains('[') {
+            return rest.to_owned();
+        }
+        let name =
+            |step| self.members.iter().find(|(known, _)| *known == step).map_or(step, |(_, name)| *name);
+        rest.split('.').map(name).collect::<Vec<_>>().join(".")
+    }
+}
+
+/// `name` below `base`, either of which may be empty.
+fn join(base: &str, name: &str) -> String {
+    match (base, name) {
+        ("", _) => name.to_owned(),
+        (_, "") => base.to_owned(),
+        _ => format!("{base}.{name}"),
     }
 }
 
@@ -101,24 +141,38 @@ mod tests {
 
     #[test]
     fn the_longest_known_prefix_is_renamed() {
-        let paths = [
-            ("metadata.tenant", "tenant"),
-            ("spec", ""),
-            ("spec.input.topics", "inputSpecs"),
-            ("spec.input.topics[persistent://a/b/c.d]", "inputs[0]"),
-        ];
-        let origin = Origin {
-            paths: paths.into_iter().map(|(model, own)| (model.to_owned(), own.to_owned())).collect(),
-            ..Origin::default()
+        let names = Names {
+            base: "spec.functions[0]".to_owned(),
+            tables: vec![&[
+                ("spec", ""),
+                ("spec.input.topics", "input.sourceSpecs"),
+                ("spec.output.producer", "output.producerConf"),
+            ]],
+            members: &[("crypto", "cryptoConfig")],
+            own: vec![
+                ("spec.input.topics[persistent://a/b/c.d]".to_owned(), "inputs[0]".to_owned()),
+                ("metadata.tenant".to_owned(), "tenant".to_owned()),
+            ],
         };
         for (model, own) in [
             ("metadata.tenant", "tenant"),
-            ("spec.className", "className"),
+            ("spec", "spec.functions[0]"),
+            ("spec.className", "spec.functions[0].className"),
+            ("spec.output.producer.crypto.x", "spec.functions[0].output.producerConf.cryptoConfig.x"),
             ("spec.input.topics[persistent://a/b/c.d].schemaType", "inputs[0].schemaType"),
-            ("spec.input.topics[persistent://a/b/x].schemaType", "inputSpecs[persistent://a/b/x].schemaType"),
+            (
+                "spec.input.topics[persistent://a/b/x].schemaType",
+                "spec.functions[0].input.sourceSpecs[persistent://a/b/x].schemaType",
+            ),
             ("placement.spread[0]", "placement.spread[0]"),
         ] {
-            assert_eq!(origin.dialect_path(model), own);
+            assert_eq!(names.path(model), own);
         }
+    }
+
+    #[test]
+    fn fields_at_the_root_of_a_document_have_no_base() {
+        let names = Names { tables: vec![&[("spec", "")]], ..Names::default() };
+        assert_eq!(names.path("spec.className"), "className");
     }
 }

@@ -123,7 +123,7 @@ spec:
 ";
     assert_eq!(
         details(sink, 1),
-        r#"{"tenant":"public","namespace":"default","name":"s","className":"org.apache.pulsar.functions.api.utils.IdentityFunction","autoAck":true,"parallelism":1,"source":{"typeClassName":"[B","subscriptionType":"FAILOVER","timeoutMs":"2000","inputSpecs":{"in":{"receiverQueueSize":{}}},"cleanupSubscription":true,"negativeAckRedeliveryDelayMs":"5"},"sink":{"className":"org.example.Drop","configs":"{\"table\":\"orders\"}","typeClassName":"[B"},"componentType":"SINK","retainOrdering":true}"#
+        r#"{"tenant":"public","namespace":"default","name":"s","className":"org.apache.pulsar.functions.api.utils.IdentityFunction","autoAck":true,"parallelism":1,"source":{"typeClassName":"[B","subscriptionType":"FAILOVER","inputSpecs":{"in":{"receiverQueueSize":{}}},"timeoutMs":"2000","cleanupSubscription":true,"negativeAckRedeliveryDelayMs":"5"},"sink":{"className":"org.example.Drop","configs":"{\"table\":\"orders\"}","typeClassName":"[B"},"componentType":"SINK","retainOrdering":true}"#
     );
 }
 
