@@ -42,7 +42,7 @@ pub trait Fetch: Send + Sync + 'static {
 
 /// The cache of packages.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[serde(default)]
 pub struct Config {
     /// What all kept packages may take together. Packages that run are linked into their instances' directories, so
     /// taking one out of the cache stops nothing. Default 10 GiB: some hundred connectors.
@@ -162,7 +162,8 @@ impl<F: Fetch> Cache<F> {
     /// Streams the bytes to a file that gets its name only when they are the right ones.
     async fn download(&self, digest: Digest) -> Result<u64, Error<F::Error>> {
         let disk = |source| Error::Disk { digest, directory: self.0.directory.clone(), source };
-        let temporary = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(&self.0.directory).map_err(disk)?;
+        let temporary =
+            tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(&self.0.directory).map_err(disk)?;
         let mut file = tokio::fs::File::from_std(temporary.as_file().try_clone().map_err(disk)?);
         let (mut hasher, mut size) = (Sha256::new(), 0_u64);
         let stream = self.0.fetch.fetch(digest).await.map_err(|source| Error::Fetch { digest, source })?;

@@ -1,0 +1,188 @@
+//! A local target: the cluster's share as guarded processes of this host, where there is no Kubernetes.
+//!
+//! ```text
+//! desired ▶ decode ▶ dereference ▶ plan ▶ { ports, secrets, package ▶ command ▶ launch ▶ guard } ▶ look ▶ observe
+//!                                   ▲                        what an earlier agent left: adopt ┘
+//! ```
+//!
+//! Every instance runs under a guard that outlives the agent. What was started is on disk before it is started, and everything
+//! that belongs to an instance carries its mark in the environment; so an agent that comes back takes over what runs, for
+//! certain and without restarting it.
+
+pub mod config;
+pub mod distribution;
+pub mod decode;
+mod dereference;
+mod plan;
+mod ports;
+mod secrets;
+mod command;
+mod record;
+mod process;
+mod launch;
+mod last_words;
+mod adopt;
+mod control;
+pub mod attached;
+mod look;
+mod observe;
+mod driver;
+pub mod logs;
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::available_parallelism;
+
+use bytes::Bytes;
+use futures::Stream;
+use isthmus_daemon::clock::Clock;
+use isthmus_model::cluster::Declared;
+use isthmus_model::name::Uid;
+use isthmus_model::resources::Capacity;
+use tokio_util::sync::CancellationToken;
+
+use crate::target::{DesiredHandle, LogOptions, Observe, Packages, Target};
+
+pub use attached::Attachments;
+pub use config::Config;
+
+use decode::Decode;
+use distribution::Distribution;
+use driver::{Driver, Parts};
+use launch::Host;
+use record::{Key, Layout};
+
+/// This host as a place to run.
+#[derive(Debug)]
+pub struct LocalTarget<A> {
+    host: Arc<Host>,
+    decode: Decode,
+    clock: Arc<dyn Clock>,
+    attachments: Arc<A>,
+    /// Held for as long as the target exists: two agents in one directory would start everything twice.
+    _lock: std::fs::File,
+}
+
+/// The target cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The data directory.
+    #[error("cannot use the data directory {}", path.display())]
+    Data {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Another agent has it.
+    #[error("the data directory {} is in use by another agent; give each its own host.data", path.display())]
+    InUse {
+        /// Which.
+        path: PathBuf,
+    },
+    /// What an earlier agent left.
+    #[error("cannot look through what runs on this host")]
+    Adopt(#[source] io::Error),
+}
+
+impl<A: Attachments> LocalTarget<A> {
+    /// Opens the data directory and finds out what this host can run.
+    ///
+    /// # Errors
+    /// The directory cannot be used, or another agent uses it.
+    pub async fn open(
+        mut config: Config,
+        decode: Decode,
+        clock: Arc<dyn Clock>,
+        attachments: A,
+    ) -> Result<Self, Error> {
+        let failed = |source| Error::Data { path: config.data.clone(), source };
+        std::fs::create_dir_all(&config.data).map_err(failed)?;
+        // Marks and records hold this path: it must be the same one however the agent is started.
+        config.data = config.data.canonicalize().map_err(failed)?;
+        let lock = lock(&config)?;
+        let distribution = Distribution::probe(&config).await;
+        distribution.log_missing();
+        let host = Arc::new(Host { config, distribution });
+        Ok(Self { host, decode, clock, attachments: Arc::new(attachments), _lock: lock })
+    }
+
+    fn capacity(&self) -> Capacity {
+        let given = &self.host.config.capacity;
+        let or_all = |given: u64, all: u64| if given == 0 { all } else { given };
+        let ports = &self.host.config.ports;
+        let cpus = available_parallelism().map_or(1, |cpus| cpus.get() as u64);
+        Capacity {
+            cpu_millis: or_all(given.cpu_millis, cpus.saturating_mul(1000)),
+            memory_bytes: or_all(given.memory.as_u64(), total_memory()),
+            instances: or_all(given.instances, (u64::from(ports.last.saturating_sub(ports.first)) + 1) / 2),
+        }
+    }
+}
+
+impl<A: Attachments> Target for LocalTarget<A> {
+    type Error = Error;
+    type LogError = logs::Error;
+
+    async fn declare(&self) -> Declared {
+        Declared {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            capabilities: self.host.distribution.capabilities(),
+            capacity: self.capacity(),
+        }
+    }
+
+    async fn run<O: Observe, P: Packages>(
+        self: Arc<Self>,
+        desired: DesiredHandle,
+        observe: O,
+        packages: P,
+        stop: CancellationToken,
+    ) -> Result<(), Error> {
+        let parts = Parts {
+            host: Arc::clone(&self.host),
+            decode: self.decode,
+            clock: Arc::clone(&self.clock),
+            attachments: Arc::clone(&self.attachments),
+            observe,
+            packages,
+        };
+        let driver = Driver::start(parts).await.map_err(Error::Adopt)?;
+        driver.run(desired, stop).await;
+        Ok(())
+    }
+
+    async fn logs(
+        &self,
+        uid: Uid,
+        instance: u32,
+        options: LogOptions,
+    ) -> Result<impl Stream<Item = Result<Bytes, logs::Error>> + Send + 'static, logs::Error> {
+        let key = Key { uid, index: instance };
+        logs::open(key, Layout::new(&self.host.config.data).instance(key), options).await
+    }
+}
+
+fn lock(config: &Config) -> Result<std::fs::File, Error> {
+    let path = config.data.clone();
+    let file = std::fs::File::create(path.join("lock"));
+    let file = file.map_err(|source| Error::Data { path: path.clone(), source })?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(Error::InUse { path }),
+        Err(std::fs::TryLockError::Error(source)) => Err(Error::Data { path, source }),
+    }
+}
+
+/// The memory of this host; zero when it cannot be told, so that nothing is placed here by mistake.
+fn total_memory() -> u64 {
+    let info = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let line = info.lines().find_map(|line| line.strip_prefix("MemTotal:"));
+    let kib =
+        line.and_then(|line| line.split_ascii_whitespace().next()).and_then(|kib| kib.parse::<u64>().ok());
+    kib.unwrap_or(0).saturating_mul(1024)
+}
+
+#[cfg(test)]
+mod tests;
