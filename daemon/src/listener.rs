@@ -30,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 use crate::chain::Chain;
 use crate::tasks::{OnFailure, OnShutdown, Stage, Tasks};
 
-pub use connection::{Connection, Peer};
+pub use connection::{Connection, Memo, Peer};
 
 use bucket::Bucket;
 use connection::Transport;

@@ -53,6 +53,7 @@ package! {
 }
 
 pub mod failure;
+pub mod join_token;
 
 /// All definitions as an encoded `google.protobuf.FileDescriptorSet`, for gRPC reflection.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));

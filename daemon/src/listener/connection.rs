@@ -1,9 +1,11 @@
 //! One connection, and who is at its other end.
 
+use std::any::Any;
+use std::fmt;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use rustls_pki_types::CertificateDer;
@@ -22,6 +24,26 @@ pub struct Peer {
     pub certificates: Arc<[CertificateDer<'static>]>,
     /// Whether the connection is encrypted.
     pub encrypted: bool,
+    /// What the server found out about the other end, so that it is found out once a connection and not once a call.
+    pub memo: Memo,
+}
+
+/// A place for one value, shared by all calls of a connection.
+#[derive(Clone, Default)]
+pub struct Memo(Arc<OnceLock<Box<dyn Any + Send + Sync>>>);
+
+impl Memo {
+    /// The value, made by `make` if there is none yet; `None` when a value of another type is there.
+    pub fn get_or_init<T: Any + Send + Sync>(&self, make: impl FnOnce() -> T) -> Option<&T> {
+        self.0.get_or_init(|| Box::new(make())).downcast_ref()
+    }
+}
+
+/// Without the value.
+impl fmt::Debug for Memo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Memo").field(&self.0.get().is_some()).finish()
+    }
 }
 
 /// A connection that is ready to be served. Dropping it closes it and lets the next one in.
@@ -52,7 +74,7 @@ impl Connection {
                 (shown.iter().map(|certificate| certificate.clone().into_owned()).collect(), true)
             }
         };
-        let peer = Peer { address, certificates, encrypted };
+        let peer = Peer { address, certificates, encrypted, memo: Memo::default() };
         Self { transport, peer, _open: Open::new(listener, permit) }
     }
 
