@@ -1,0 +1,419 @@
+//! A local target with real guards and real processes. Shell scripts stand in for Go functions: to the target a Go function is a
+//! program like any other. Pulsar is not needed here, so that no instance ever becomes ready; what needs it is tested with it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use futures::StreamExt;
+use isthmus_agent::host::attached::{Attachments, Client};
+use isthmus_agent::host::config::Ports;
+use isthmus_agent::host::decode::Undecodable;
+use isthmus_agent::host::{Config, LocalTarget};
+use isthmus_agent::target::{
+    Desired, DesiredSet, DesiredWriter, LogOptions, Observe, Package, Packages, Target, desired,
+};
+use isthmus_daemon::backoff::Policy;
+use isthmus_daemon::clock::SystemClock;
+use isthmus_model::assignment::{Assignment, Removal};
+use isthmus_model::component::{Component, ComponentKind, Runtime, Spec};
+use isthmus_model::name::{Digest, FullName, PulsarClusterName, Uid};
+use isthmus_model::observation::{Observation, Phase};
+use isthmus_model::order::{Generation, Revision};
+use isthmus_model::package::PackageRef;
+use isthmus_model::pulsar_cluster::PulsarCluster;
+use isthmus_model::reason::Reason;
+use serde_json::Value;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// Prints a line and waits to be ended.
+const LASTING: &str = "#!/bin/sh\necho started; exec sleep 1000\n";
+
+/// Fails at once.
+const FAILING: &str = "#!/bin/sh\necho 'Error: cannot go on' >&2; exit 3\n";
+
+const UID: Uid = Uid(uuid::Uuid::from_u128(7));
+
+/// The guard's program, built from this checkout.
+static RUNNER: LazyLock<PathBuf> = LazyLock::new(|| {
+    let build =
+        Command::new(env!("CARGO")).args(["build", "--quiet", "--package", "isthmus-runner"]).status();
+    assert!(build.unwrap().success(), "isthmus-runner does not build");
+    // target/debug/deps/THIS: the programs are one directory up.
+    let own = std::env::current_exe().unwrap();
+    own.ancestors().nth(2).unwrap().join("isthmus-runner")
+});
+
+/// A host without Pulsar.
+#[derive(Debug)]
+struct NoPulsar;
+
+impl Attachments for NoPulsar {
+    type Error = std::io::Error;
+
+    async fn attached(&self, _: &str, _: &str) -> Result<Vec<Client>, std::io::Error> {
+        Ok(Vec::new())
+    }
+}
+
+/// Scripts by their digests.
+#[derive(Clone, Default)]
+struct Scripts {
+    directory: PathBuf,
+    by_digest: HashMap<Digest, &'static str>,
+}
+
+impl Scripts {
+    fn digest(text: &str) -> Digest {
+        use sha2::Digest as _;
+        Digest(sha2::Sha256::digest(text.as_bytes()).into())
+    }
+}
+
+impl Packages for Scripts {
+    type Error = std::io::Error;
+
+    async fn package(&self, digest: Digest) -> Result<Package, std::io::Error> {
+        let text = self.by_digest.get(&digest).ok_or(std::io::ErrorKind::NotFound)?;
+        let path = self.directory.join(digest.to_string());
+        std::fs::write(&path, text)?;
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o555))?;
+        Ok(Package::pinned(path, Arc::default()))
+    }
+}
+
+/// Keeps the newest observation of each component.
+#[derive(Clone)]
+struct Seen(Arc<watch::Sender<BTreeMap<Uid, Observation>>>);
+
+impl Observe for Seen {
+    fn observe(&self, observation: Observation) {
+        self.0.send_modify(|seen| drop(seen.insert(observation.uid, observation)));
+    }
+}
+
+/// A host: a directory that outlives the agents that look after it.
+struct Host {
+    directory: tempfile::TempDir,
+    scripts: Scripts,
+}
+
+/// An agent's target on that host.
+struct Agent {
+    writer: DesiredWriter,
+    seen: watch::Receiver<BTreeMap<Uid, Observation>>,
+    target: Arc<LocalTarget<NoPulsar>>,
+    stop: CancellationToken,
+    running: tokio::task::JoinHandle<()>,
+}
+
+impl Host {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let by_digest = [LASTING, FAILING].into_iter().map(|text| (Scripts::digest(text), text)).collect();
+        let scripts = Scripts { directory: directory.path().to_path_buf(), by_digest };
+        Self { directory, scripts }
+    }
+
+    /// An agent starts, with what its inbox holds.
+    async fn agent(&self, loaded: DesiredSet) -> Agent {
+        let config = Config {
+            data: self.directory.path().join("data"),
+            runner: Some(RUNNER.clone()),
+            backoff: Policy::between(Duration::from_millis(20), Duration::from_millis(100)),
+            stop_grace: Duration::from_secs(5),
+            ports: Ports { first: 23_000, last: 24_999 },
+            ..Config::default()
+        };
+        let target = LocalTarget::open(config, decode, Arc::new(SystemClock), NoPulsar).await.unwrap();
+        let target = Arc::new(target);
+        let (writer, handle) = desired(loaded);
+        let (sender, seen) = watch::channel(BTreeMap::new());
+        let stop = CancellationToken::new();
+        let run = Arc::clone(&target).run(handle, Seen(Arc::new(sender)), self.scripts.clone(), stop.clone());
+        #[expect(clippy::disallowed_methods, reason = "a test is its own composition")]
+        let running = tokio::spawn(async { run.await.unwrap() });
+        Agent { writer, seen, target, stop, running }
+    }
+
+    /// Pids of the programs that run here, by instance.
+    fn programs(&self) -> BTreeMap<u32, i64> {
+        let folder = self.directory.path().join("data/instances").join(UID.to_string());
+        let Ok(entries) = std::fs::read_dir(folder) else { return BTreeMap::new() };
+        let program = |path: PathBuf| {
+            let index = path.file_name()?.to_str()?.parse().ok()?;
+            let state: Value = serde_json::from_slice(&std::fs::read(path.join("state.json")).ok()?).ok()?;
+            let pid = state["child"]["pid"].as_i64()?;
+            is_alive(pid).then_some((index, pid))
+        };
+        entries.filter_map(|entry| program(entry.unwrap().path())).collect()
+    }
+
+    fn guard(&self, index: u32) -> i64 {
+        let file = self.directory.path().join(format!("data/instances/{UID}/{index}/state.json"));
+        let state: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+        state["guard"]["pid"].as_i64().unwrap()
+    }
+}
+
+impl Drop for Host {
+    /// Whatever a failed test left running.
+    fn drop(&mut self) {
+        for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+            let environment = std::fs::read(entry.path().join("environ")).unwrap_or_default();
+            let data = self.directory.path().as_os_str().as_encoded_bytes();
+            let is_ours = environment.windows(data.len()).any(|window| window == data);
+            if is_ours && let Ok(pid) = entry.file_name().to_string_lossy().parse::<i64>() {
+                kill(pid);
+            }
+        }
+    }
+}
+
+impl Agent {
+    fn want(&self, desired: Desired) {
+        self.writer.update(|set| {
+            set.settled = true;
+            set.entries.insert(desired.uid(), desired);
+        });
+    }
+
+    async fn until(&mut self, what: &str, is_so: impl Fn(&Observation) -> bool) -> Observation {
+        let mut last = None;
+        let wait = self.seen.wait_for(|seen| {
+            last = seen.get(&UID).cloned();
+            last.as_ref().is_some_and(&is_so)
+        });
+        let result = tokio::time::timeout(Duration::from_secs(60), wait).await.map(|_| ());
+        assert!(result.is_ok(), "not seen: {what}; last seen: {last:?}");
+        last.unwrap()
+    }
+
+    /// The agent goes away; what it looks after does not.
+    async fn goes_away(self) {
+        self.stop.cancel();
+        self.running.await.unwrap();
+    }
+}
+
+fn decode(bytes: &[u8]) -> Result<Component, Undecodable> {
+    let spec: Spec = serde_json::from_slice(bytes).map_err(|error| Undecodable(error.to_string()))?;
+    Ok(Component {
+        kind: ComponentKind::Function,
+        name: FullName::new("public", "default", "greet").map_err(|error| Undecodable(error.to_string()))?,
+        labels: BTreeMap::new(),
+        annotations: BTreeMap::new(),
+        placement: isthmus_model::policy::Placement::default(),
+        spec,
+    })
+}
+
+fn run(generation: u64, replicas: u32, script: &str) -> Desired {
+    let package = PackageRef {
+        file: "greet".into(),
+        location: format!("sha256:{}", Scripts::digest(script)),
+        digest: Some(Scripts::digest(script)),
+    };
+    let spec = Spec { runtime: Some(Runtime::Go { package, log: None }), ..Spec::default() };
+    Desired::Run(Arc::new(Assignment {
+        uid: UID,
+        name: FullName::new("public", "default", "greet").unwrap(),
+        kind: ComponentKind::Function,
+        generation: Generation(generation),
+        revision: Revision(1),
+        replicas,
+        pulsar: Arc::new(PulsarCluster {
+            name: PulsarClusterName::new("nowhere").unwrap(),
+            service_url: "pulsar://127.0.0.1:1".into(),
+            admin_url: "http://127.0.0.1:1".into(),
+            pulsar_name: String::new(),
+            state_service_url: String::new(),
+            peers: Vec::new(),
+        }),
+        spec: serde_json::to_vec(&spec).unwrap().into(),
+    }))
+}
+
+fn stop(generation: u64) -> Desired {
+    Desired::Stop(Removal { uid: UID, generation: Generation(generation) })
+}
+
+fn set(desired: Desired) -> DesiredSet {
+    DesiredSet { entries: BTreeMap::from([(desired.uid(), desired)]), settled: true }
+}
+
+fn is_alive(pid: i64) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with(['Z', 'X']))
+}
+
+fn kill(pid: i64) {
+    let pid = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+    // Gone already is as good.
+    let _gone = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+}
+
+async fn until(what: &str, is_so: impl Fn() -> bool) {
+    let mut ticks = tokio::time::interval(Duration::from_millis(10));
+    let wait = async {
+        while !is_so() {
+            ticks.tick().await;
+        }
+    };
+    assert!(tokio::time::timeout(Duration::from_secs(60), wait).await.is_ok(), "not so: {what}");
+}
+
+fn all_up(count: u32) -> impl Fn(&Observation) -> bool {
+    move |seen| seen.phase == Phase::Progressing && seen.reason == Reason::Starting && seen.desired == count
+}
+
+#[tokio::test]
+async fn an_assignment_becomes_processes_and_stopped_is_said_only_when_they_are_gone() {
+    let host = Host::new();
+    let mut agent = host.agent(DesiredSet::default()).await;
+    agent.want(run(1, 3, LASTING));
+    agent.until("three instances", all_up(3)).await;
+    until("three programs", || host.programs().len() == 3).await;
+    let programs: Vec<i64> = host.programs().into_values().collect();
+
+    agent.want(stop(2));
+    let stopped = agent.until("the end", |seen| seen.phase == Phase::Stopped).await;
+    assert_eq!((stopped.generation, stopped.reason), (Generation(2), Reason::Stopped));
+    assert!(programs.into_iter().all(|pid| !is_alive(pid)));
+    assert!(!host.directory.path().join("data/instances").join(UID.to_string()).exists());
+    agent.goes_away().await;
+}
+
+#[tokio::test]
+async fn an_agent_that_comes_back_takes_over_what_runs_and_restarts_nothing() {
+    let host = Host::new();
+    let mut agent = host.agent(DesiredSet::default()).await;
+    agent.want(run(1, 2, LASTING));
+    agent.until("two instances", all_up(2)).await;
+    let before = host.programs();
+    agent.goes_away().await;
+    assert_eq!(host.programs(), before, "instances live on without their agent");
+
+    let mut agent = host.agent(set(run(1, 2, LASTING))).await;
+    let seen = agent.until("two instances again", all_up(2)).await;
+    assert_eq!((seen.restarts, seen.generation), (0, Generation(1)));
+    assert_eq!(host.programs(), before);
+
+    // It is in charge of them again.
+    agent.want(stop(2));
+    agent.until("the end", |seen| seen.phase == Phase::Stopped).await;
+    assert_eq!(host.programs(), BTreeMap::new());
+    agent.goes_away().await;
+}
+
+#[tokio::test]
+async fn an_agent_whose_inbox_was_lost_stops_nothing_until_it_was_told_everything() {
+    let host = Host::new();
+    let mut agent = host.agent(DesiredSet::default()).await;
+    agent.want(run(1, 1, LASTING));
+    agent.until("one instance", all_up(1)).await;
+    let before = host.programs();
+    agent.goes_away().await;
+
+    let agent = host.agent(DesiredSet::default()).await;
+    // Something else is wanted, so that the agent has surely looked at its set.
+    agent.writer.update(|set| {
+        let removal = Removal { uid: Uid(uuid::Uuid::from_u128(8)), generation: Generation(3) };
+        set.entries.insert(removal.uid, Desired::Stop(removal));
+    });
+    let mut seen = agent.seen.clone();
+    seen.wait_for(|seen| seen.len() == 1).await.unwrap();
+    assert_eq!(host.programs(), before);
+
+    agent.writer.update(|set| set.settled = true);
+    until("what nobody wants is stopped", || host.programs().is_empty()).await;
+    agent.goes_away().await;
+}
+
+#[tokio::test]
+async fn a_change_of_generation_alone_keeps_the_process_and_another_package_replaces_it() {
+    let host = Host::new();
+    let mut agent = host.agent(set(run(1, 1, LASTING))).await;
+    agent.until("one instance", all_up(1)).await;
+    let before = host.programs();
+    agent.want(run(5, 1, LASTING));
+    agent.until("the new generation", |seen| seen.generation == Generation(5)).await;
+    assert_eq!(host.programs(), before);
+
+    agent.want(run(6, 1, FAILING));
+    agent.until("the replacement", |seen| seen.generation == Generation(6) && seen.restarts > 0).await;
+    assert!(!is_alive(before[&0]));
+    agent.goes_away().await;
+}
+
+#[tokio::test]
+async fn a_program_that_keeps_failing_is_started_again_and_says_why_it_ended() {
+    let host = Host::new();
+    let mut agent = host.agent(set(run(1, 1, FAILING))).await;
+    let seen = agent.until("restarts", |seen| seen.restarts >= 3 && seen.reason == Reason::BackOff).await;
+    assert_eq!(seen.phase, Phase::Degraded);
+    assert_eq!(seen.last_error, "the instance ended with exit code 3; its log says: Error: cannot go on");
+    agent.want(stop(2));
+    agent.until("the end", |seen| seen.phase == Phase::Stopped).await;
+    agent.goes_away().await;
+}
+
+#[tokio::test]
+async fn a_killed_guard_takes_its_program_with_it_and_both_come_back() {
+    let host = Host::new();
+    let mut agent = host.agent(set(run(1, 1, LASTING))).await;
+    agent.until("one instance", all_up(1)).await;
+    let (guard, program) = (host.guard(0), host.programs()[&0]);
+    kill(guard);
+    agent.until("a restart", |seen| seen.restarts == 1).await;
+    assert!(!is_alive(program));
+    until("another program", || host.programs().get(&0).is_some_and(|pid| *pid != program)).await;
+    agent.goes_away().await;
+}
+
+#[tokio::test]
+async fn a_package_that_is_not_to_be_had_is_reported_and_nothing_is_started() {
+    let host = Host::new();
+    let mut agent = host.agent(set(run(1, 1, "#!/bin/sh\n# nobody has this\n"))).await;
+    let seen = agent.until("the failure", |seen| seen.phase == Phase::Degraded).await;
+    assert_eq!(seen.reason, Reason::PackageUnavailable);
+    assert_eq!(host.programs(), BTreeMap::new());
+    agent.goes_away().await;
+}
+
+#[tokio::test]
+async fn logs_are_served_from_the_end_and_followed() {
+    let host = Host::new();
+    let mut agent = host.agent(set(run(1, 1, LASTING))).await;
+    agent.until("one instance", all_up(1)).await;
+    let options = LogOptions { tail: Some(1), follow: true };
+    let log = agent.target.logs(UID, 0, options).await.unwrap();
+    let mut log = std::pin::pin!(log);
+    let mut text = Vec::new();
+    let read = async {
+        while !text.ends_with(b"started\n") {
+            text.extend(log.next().await.unwrap().unwrap());
+        }
+    };
+    assert!(tokio::time::timeout(Duration::from_secs(60), read).await.is_ok(), "{text:?}");
+    let nobody = agent.target.logs(UID, 9, LogOptions { tail: None, follow: false }).await;
+    assert!(nobody.err().unwrap().to_string().contains("has no log here"));
+    agent.goes_away().await;
+}
+
+#[tokio::test]
+async fn two_agents_cannot_look_after_one_directory() {
+    let host = Host::new();
+    let agent = host.agent(DesiredSet::default()).await;
+    let config = Config {
+        data: host.directory.path().join("data"),
+        runner: Some(RUNNER.clone()),
+        ..Config::default()
+    };
+    let refused = LocalTarget::open(config, decode, Arc::new(SystemClock), NoPulsar).await.unwrap_err();
+    assert!(refused.to_string().contains("in use by another agent"), "{refused}");
+    agent.goes_away().await;
+}
