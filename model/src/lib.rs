@@ -26,3 +26,4 @@ pub mod set_digest;
 pub mod observation;
 pub mod access;
 pub mod join_token;
+pub mod profile;

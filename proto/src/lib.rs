@@ -52,6 +52,7 @@ package! {
     sync, "isthmus.sync.v1"
 }
 
+pub mod convert;
 pub mod failure;
 pub mod join_token;
 
