@@ -1,5 +1,6 @@
 //! The one door for chores: `cargo xtask test` is what a person and CI run alike.
 
+mod cargo;
 mod check;
 mod test;
 

@@ -2,12 +2,13 @@
 //! line, so that a step which ran nothing cannot pass for success.
 
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::Path;
+use std::process::Stdio;
 
 use anyhow::{Context, Result};
 use isthmus_testbed::{Cache, Missing, provision};
 
+use crate::cargo::cargo;
 use crate::check;
 
 /// Sum of what the test binaries said of themselves.
@@ -141,26 +142,6 @@ fn tests(name: &str, selection: &[&str], counts: &mut Counts) -> Result<bool> {
     }
     let status = child.wait().with_context(|| format!("wait for the {name}"))?;
     Ok(status.success())
-}
-
-/// cargo, with a target directory that fresh checkouts share, so that dependencies are built once a machine.
-fn cargo(args: &[&str]) -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.args(args);
-    if std::env::var_os("CARGO_TARGET_DIR").is_none()
-        && let Some(cache) = cache()
-    {
-        command.env("CARGO_TARGET_DIR", cache.join("target"));
-    }
-    command
-}
-
-/// Where everything that outlives a checkout is kept.
-fn cache() -> Option<PathBuf> {
-    let from = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    from("ISTHMUS_CACHE")
-        .or_else(|| Some(from("XDG_CACHE_HOME")?.join("isthmus")))
-        .or_else(|| Some(from("HOME")?.join(".cache/isthmus")))
 }
 
 #[cfg(test)]

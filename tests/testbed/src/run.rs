@@ -18,8 +18,9 @@ use crate::{
     fs::{self, Attempted},
 };
 
-/// The environment variable by which a process is known to belong to a run.
-pub(crate) const MARK: &str = "ISTHMUS_RUN_DIR";
+/// The environment variable by which a process is known to belong to a run: its value is [`Run::dir`]. A program that clears the
+/// environment of what it starts must be told to pass it on, or its children outlive a crash.
+pub const MARK: &str = "ISTHMUS_RUN_DIR";
 
 /// The file in a run directory that its owner holds locked.
 const OWNER_LOCK: &str = ".owner";
@@ -53,6 +54,12 @@ impl Run {
     /// Where it is: absolute, on the cache's file system.
     pub fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// The ids of all processes that belong to it: those started for it, and what these started, as far as they passed on the
+    /// variable [`MARK`].
+    pub fn processes(&self) -> Vec<i32> {
+        processes_of(&self.dir).into_iter().map(|pid| pid.as_raw_nonzero().get()).collect()
     }
 }
 
@@ -98,7 +105,7 @@ fn end_processes(dir: &Path) {
 }
 
 /// The processes that carry this run's mark, except ourselves. Those of other users cannot be seen, and are not ours.
-pub(crate) fn processes_of(dir: &Path) -> Vec<Pid> {
+fn processes_of(dir: &Path) -> Vec<Pid> {
     let mut mark = MARK.as_bytes().to_vec();
     mark.push(b'=');
     mark.extend_from_slice(dir.as_os_str().as_bytes());

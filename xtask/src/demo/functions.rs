@@ -1,0 +1,100 @@
+//! What the demo deploys: two of Pulsar's own examples, as Function Mesh resources like those that people have.
+
+use isthmus_testbed::{
+    PulsarHome,
+    traffic::{Load, Schema},
+};
+
+/// The name of the Pulsar cluster in the federation.
+pub(super) const PULSAR: &str = "demo";
+
+/// One function, with the topics that the witness writes and reads.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Function {
+    pub(super) name: &'static str,
+    class: &'static str,
+    mode: &'static str,
+    language: Language,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Language {
+    Java,
+    Python,
+}
+
+/// One in Java on one cluster, one in Python on every cluster.
+pub(super) const ALL: [Function; 2] = [
+    Function {
+        name: "exclaim-java",
+        class: "org.apache.pulsar.functions.api.examples.ExclamationFunction",
+        mode: "Singleton",
+        language: Language::Java,
+    },
+    Function {
+        name: "exclaim-python",
+        class: "exclamation_function.ExclamationFunction",
+        mode: "Replicated",
+        language: Language::Python,
+    },
+];
+
+impl Function {
+    pub(super) fn input(&self) -> String {
+        format!("persistent://public/default/{}-in", self.name)
+    }
+
+    pub(super) fn output(&self) -> String {
+        format!("persistent://public/default/{}-out", self.name)
+    }
+
+    /// Pulsar's own file that holds its code.
+    pub(super) fn package(&self, pulsar: &PulsarHome) -> std::path::PathBuf {
+        match self.language {
+            Language::Java => pulsar.examples_jar(),
+            Language::Python => pulsar.python_examples().join("exclamation_function.py"),
+        }
+    }
+
+    /// The resource, its code being the package of this digest (`sha256:…`).
+    pub(super) fn manifest(&self, package: &str) -> String {
+        let Self { name, class, mode, language } = self;
+        let code = match language {
+            Language::Java => format!("java: {{ jar: api-examples.jar, jarLocation: \"{package}\" }}"),
+            Language::Python => format!("python: {{ py: exclamation_function.py, pyLocation: \"{package}\" }}"),
+        };
+        format!(
+            "\
+apiVersion: compute.functionmesh.io/v1alpha1
+kind: Function
+metadata:
+  name: {name}
+  annotations:
+    isthmus.io/placement: '{{\"mode\": \"{mode}\"}}'
+spec:
+  tenant: public
+  namespace: default
+  className: {class}
+  {code}
+  input: {{ topics: [\"{input}\"], typeClassName: java.lang.String }}
+  output: {{ topic: \"{output}\", typeClassName: java.lang.String }}
+  pulsar: {{ pulsarConfig: {PULSAR} }}
+  resources:
+    requests: {{ cpu: 100m, memory: 256Mi }}
+    limits: {{ cpu: 500m, memory: 256Mi }}
+",
+            input = self.input(),
+            output = self.output(),
+        )
+    }
+
+    /// Some messages for its input. `part` keeps the ids of several loads apart.
+    pub(super) fn load(&self, part: &str, count: u32, seed: u64) -> Load {
+        // Java's instance declares its topics as text, Python's declares nothing.
+        let schema = match self.language {
+            Language::Java => Schema::String,
+            Language::Python => Schema::Bytes,
+        };
+        Load { topic: self.input(), schema, prefix: format!("{}-{part}", self.name), count, seed }
+    }
+}

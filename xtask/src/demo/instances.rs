@@ -1,0 +1,66 @@
+//! The instances as the kernel knows them: process id and start time, which together name a process for good. Read from
+//! `/proc` and not from Isthmus, because what Isthmus says of them is what is to be proved.
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use isthmus_testbed::Run;
+
+/// What Pulsar's instances are started with, whatever their language.
+const INSTANCE: &str = "--function_details";
+
+/// One process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Process {
+    pid: i32,
+    /// In ticks since the machine started.
+    started: u64,
+}
+
+/// The instances that run now and belong to this run.
+pub(super) fn running(run: &Run) -> BTreeSet<Process> {
+    run.processes().into_iter().filter(|pid| is_instance(*pid)).filter_map(identify).collect()
+}
+
+/// How many of the processes from before are not there any more.
+pub(super) fn restarted(before: &BTreeSet<Process>, after: &BTreeSet<Process>) -> usize {
+    before.difference(after).count()
+}
+
+/// A guard has the instance's command line in its own, so the argument alone does not tell; the program's name does.
+fn is_instance(pid: i32) -> bool {
+    let Ok(line) = fs::read(format!("/proc/{pid}/cmdline")) else { return false };
+    let mut arguments = line.split(|byte| *byte == 0);
+    let program = arguments.next().map(String::from_utf8_lossy).unwrap_or_default();
+    let name = Path::new(&*program).file_name().unwrap_or_default().to_string_lossy().into_owned();
+    (name == "java" || name.starts_with("python")) && arguments.any(|argument| argument == INSTANCE.as_bytes())
+}
+
+fn identify(pid: i32) -> Option<Process> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    Some(Process { pid, started: start_time(&stat)? })
+}
+
+/// The 22nd field; counted behind the program's name, which may hold spaces and brackets itself.
+fn start_time(stat: &str) -> Option<u64> {
+    stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_start_time_is_found_behind_a_name_with_brackets() {
+        let stat = "12 (java) (x) S 1 12 12 0 -1 4194560 1 0 0 0 5 6 0 0 20 0 1 0 98765 1000 10 18446744073709551615";
+
+        assert_eq!(start_time(stat), Some(98765));
+    }
+
+    #[test]
+    fn a_process_with_the_same_id_and_another_start_time_is_another_one() {
+        let before = BTreeSet::from([Process { pid: 7, started: 1 }, Process { pid: 8, started: 1 }]);
+        let after = BTreeSet::from([Process { pid: 7, started: 1 }, Process { pid: 8, started: 9 }]);
+
+        assert_eq!(restarted(&before, &after), 1);
+    }
+}
