@@ -1,23 +1,17 @@
 //! A real etcd: one member, durable as it ships unless a test says that it does not test durability.
 
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::path::Path;
 
 use crate::{
     admin,
     cache::Cache,
     fs,
     ports::{self, Port},
-    process::{self, Program, Supervised},
+    process::Program,
     provision,
     run::Run,
-    wait::{Expired, until},
+    server::{self, Server},
 };
-
-const START: Duration = Duration::from_mins(1);
-const GRACE: Duration = Duration::from_secs(15);
 
 /// An etcd server could not be started or stopped.
 #[derive(Debug, thiserror::Error)]
@@ -31,28 +25,9 @@ pub enum Error {
     /// Its directory could not be made.
     #[error("cannot start etcd")]
     Files(#[source] fs::Error),
-    /// Its process could not be started or stopped.
-    #[error("cannot {attempted} etcd")]
-    Process {
-        /// Completes the sentence.
-        attempted: &'static str,
-        /// Why not.
-        source: process::Error,
-    },
-    /// It ended before it was ready.
-    #[error("etcd ended while it was starting; the end of its log:\n{tail}")]
-    Ended {
-        /// The log's last lines.
-        tail: String,
-    },
-    /// It was not ready in time.
-    #[error("etcd did not start; the end of its log:\n{tail}")]
-    NotReady {
-        /// What was waited for.
-        source: Expired,
-        /// The log's last lines.
-        tail: String,
-    },
+    /// It did not start or stop.
+    #[error(transparent)]
+    Server(server::Error),
 }
 
 /// Whether a write is on the disk when it is acknowledged.
@@ -68,9 +43,8 @@ pub enum Durability {
 /// A running server; dropping it kills it and removes its data.
 #[derive(Debug)]
 pub struct Etcd {
-    program: Program,
-    /// `None` after a crash that was asked for. Declared before what it uses, so that it is dropped first.
-    process: Option<Supervised>,
+    /// Declared before what it uses, so that it is dropped first.
+    server: Server,
     run: Run,
     client: Port,
     /// Held so that nobody else is given it; one member alone never dials it.
@@ -80,12 +54,13 @@ pub struct Etcd {
 impl Etcd {
     /// Provides, starts and waits until it answers. Its data lies on the cache's file system.
     pub async fn start(cache: &Cache, durability: Durability) -> Result<Self, Error> {
-        let server = cache.etcd().await.map_err(Error::Provision)?;
+        let binary = cache.etcd().await.map_err(Error::Provision)?;
         let run = Run::create(cache, "etcd").map_err(Error::Files)?;
         let client = Port::lease(cache).map_err(Error::Ports)?;
         let peer = Port::lease(cache).map_err(Error::Ports)?;
-        let program = program(&server, run.dir(), &client, &peer, durability);
-        let mut etcd = Self { program, process: None, run, client, _peer: peer };
+        let program = program(&binary, run.dir(), &client, &peer, durability);
+        let server = Server::new("etcd", program, run.dir().join("log"));
+        let mut etcd = Self { server, run, client, _peer: peer };
         etcd.resume().await?;
         Ok(etcd)
     }
@@ -96,50 +71,32 @@ impl Etcd {
     }
 
     /// Where its output goes; it lives as long as the server.
-    pub fn log(&self) -> PathBuf {
-        self.run.dir().join("log")
+    pub fn log(&self) -> &Path {
+        self.server.log()
     }
 
     /// Kills the server without warning; ports and data stay.
     pub async fn crash(&mut self) -> Result<(), Error> {
-        match self.process.take() {
-            Some(process) => process.kill().await.map_err(failed("kill")),
-            None => Ok(()),
-        }
+        self.server.crash().await.map_err(Error::Server)
     }
 
     /// Starts it again on the same ports and data, if it does not run.
     pub async fn resume(&mut self) -> Result<(), Error> {
-        if self.process.is_some() {
-            return Ok(());
-        }
-        let mut process = self.program.start(&self.run, &self.log()).map_err(failed("start"))?;
         let health = format!("{}/health", self.url());
-        let ready = until("etcd to be ready", START, async || admin::get(&health).await);
-        tokio::select! {
-            // Both arms are cancel-safe: a wait for a process, and requests that can be made again.
-            _ = process.ended() => return Err(Error::Ended { tail: process.log_tail() }),
-            ready = ready => {
-                ready.map_err(|source| Error::NotReady { source, tail: fs::tail(&self.log(), 25) })?;
-            }
-        }
-        self.process = Some(process);
-        Ok(())
+        let ready = async || admin::get(&health).await.map(|_| ()).map_err(|error| error.to_string());
+        self.server.resume(&self.run, ready).await.map_err(Error::Server)
     }
 
     /// Stops it in good order and removes its data.
     pub async fn stop(mut self) -> Result<(), Error> {
-        match self.process.take() {
-            Some(process) => process.stop(GRACE).await.map(|_| ()).map_err(failed("stop")),
-            None => Ok(()),
-        }
+        self.server.stop().await.map_err(Error::Server)
     }
 }
 
-fn program(server: &Path, dir: &Path, client: &Port, peer: &Port, durability: Durability) -> Program {
+fn program(binary: &Path, dir: &Path, client: &Port, peer: &Port, durability: Durability) -> Program {
     let clients = format!("http://127.0.0.1:{client}");
     let peers = format!("http://127.0.0.1:{peer}");
-    let program = Program::new(server)
+    let program = Program::new(binary)
         .args(["--name", "testbed", "--data-dir"])
         .arg(dir.join("data"))
         .args(["--listen-client-urls", &clients, "--advertise-client-urls", &clients])
@@ -149,8 +106,4 @@ fn program(server: &Path, dir: &Path, client: &Port, peer: &Port, durability: Du
         Durability::Synced => program,
         Durability::Unsynced => program.arg("--unsafe-no-fsync"),
     }
-}
-
-fn failed(attempted: &'static str) -> impl FnOnce(process::Error) -> Error {
-    move |source| Error::Process { attempted, source }
 }

@@ -14,6 +14,7 @@
 //! pulsar · etcd     servers; `ports` leases their ports, `wait` says when they serve
 //!    ▼
 //! traffic    messages in and out, by the official client: an independent witness
+//! isthmus    our own programs, started as an operator would
 //! ```
 #![expect(
     clippy::disallowed_methods,
@@ -28,10 +29,12 @@ pub mod run;
 pub mod process;
 pub mod ports;
 pub mod wait;
+pub mod server;
 mod admin;
 pub mod pulsar;
 pub mod etcd;
 pub mod traffic;
+pub mod isthmus;
 pub mod fs;
 
 pub use cache::Cache;

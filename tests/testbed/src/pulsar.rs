@@ -7,29 +7,20 @@
 mod standalone;
 mod replication;
 
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::path::Path;
 
 use tokio::net::TcpStream;
 
 use crate::{
     admin,
     cache::Cache,
-    fs, ports,
-    process::{self, Supervised},
+    fs,
+    ports::{self, Port},
     provision::{self, PulsarHome},
     run::Run,
-    wait::{Expired, until},
+    server::{self, Server},
 };
 use standalone::Ports;
-
-/// A busy machine with two cores takes several times the ten seconds of an idle one.
-const START: Duration = Duration::from_mins(3);
-
-/// From SIGTERM to the end; two seconds are usual.
-const GRACE: Duration = Duration::from_secs(30);
 
 /// A Pulsar server could not be started, changed or stopped.
 #[derive(Debug, thiserror::Error)]
@@ -43,34 +34,9 @@ pub enum Error {
     /// Its directory could not be made.
     #[error("cannot start Pulsar")]
     Files(#[source] fs::Error),
-    /// Its process could not be started or stopped.
-    #[error("cannot {attempted} the Pulsar cluster {cluster}")]
-    Process {
-        /// Completes the sentence.
-        attempted: &'static str,
-        /// Its name.
-        cluster: String,
-        /// Why not.
-        source: process::Error,
-    },
-    /// It ended before it was ready.
-    #[error("the Pulsar cluster {cluster} ended while it was starting; the end of its log:\n{tail}")]
-    Ended {
-        /// Its name.
-        cluster: String,
-        /// The log's last lines.
-        tail: String,
-    },
-    /// It was not ready in time.
-    #[error("the Pulsar cluster {cluster} did not start; the end of its log:\n{tail}")]
-    NotReady {
-        /// Its name.
-        cluster: String,
-        /// What was waited for.
-        source: Expired,
-        /// The log's last lines.
-        tail: String,
-    },
+    /// It did not start or stop.
+    #[error(transparent)]
+    Server(server::Error),
     /// It refused what its admin API was asked for.
     #[error("cannot {attempted}")]
     Admin {
@@ -116,8 +82,8 @@ impl PulsarOptions {
 pub struct Pulsar {
     options: PulsarOptions,
     home: PulsarHome,
-    /// `None` after a crash that was asked for. Declared before what it uses, so that it is dropped first.
-    process: Option<Supervised>,
+    /// Declared before what it uses, so that it is dropped first.
+    server: Server,
     run: Run,
     ports: Ports,
 }
@@ -129,7 +95,10 @@ impl Pulsar {
         let run = Run::create(cache, "pulsar").map_err(Error::Files)?;
         let ports = Ports::lease(cache).map_err(Error::Ports)?;
         standalone::configure(&home, &options, &ports, run.dir()).map_err(Error::Files)?;
-        let mut pulsar = Self { options, home, process: None, run, ports };
+        let program = standalone::program(&home, &options, &ports, run.dir());
+        let server =
+            Server::new(format!("the Pulsar cluster {}", options.cluster), program, run.dir().join("log"));
+        let mut pulsar = Self { options, home, server, run, ports };
         pulsar.resume().await?;
         Ok(pulsar)
     }
@@ -181,8 +150,8 @@ impl Pulsar {
     }
 
     /// Where its output goes; it lives as long as the server.
-    pub fn log(&self) -> PathBuf {
-        self.run.dir().join("log")
+    pub fn log(&self) -> &Path {
+        self.server.log()
     }
 
     /// Its directory: configuration, data and log.
@@ -217,60 +186,39 @@ impl Pulsar {
 
     /// Kills the server without warning; ports and data stay.
     pub async fn crash(&mut self) -> Result<(), Error> {
-        match self.process.take() {
-            Some(process) => process.kill().await.map_err(self.failed("kill")),
-            None => Ok(()),
-        }
+        self.server.crash().await.map_err(Error::Server)
     }
 
     /// Starts it again on the same ports and data, if it does not run.
     pub async fn resume(&mut self) -> Result<(), Error> {
-        if self.process.is_some() {
-            return Ok(());
-        }
-        let program = standalone::program(&self.home, &self.options, &self.ports, self.run.dir());
-        let mut process = program.start(&self.run, &self.log()).map_err(self.failed("start"))?;
-        let cluster = || self.options.cluster.clone();
-        tokio::select! {
-            // Both arms are cancel-safe: a wait for a process, and requests that can be made again.
-            _ = process.ended() => return Err(Error::Ended { cluster: cluster(), tail: process.log_tail() }),
-            ready = self.ready() => {
-                ready.map_err(|source| Error::NotReady { cluster: cluster(), source, tail: fs::tail(&self.log(), 25) })?;
-            }
-        }
-        self.process = Some(process);
-        Ok(())
+        let Self { options, server, run, ports, .. } = self;
+        let checks = checks(options, ports);
+        let ready = async || ready(&checks, options.state_store.then_some(&ports.stream_storage)).await;
+        server.resume(run, ready).await.map_err(Error::Server)
     }
 
     /// Stops it in good order and removes its data.
     pub async fn stop(mut self) -> Result<(), Error> {
-        match self.process.take() {
-            Some(process) => process.stop(GRACE).await.map(|_| ()).map_err(self.failed("stop")),
-            None => Ok(()),
-        }
+        self.server.stop().await.map_err(Error::Server)
     }
+}
 
-    /// The broker's own check sends itself a message.
-    async fn ready(&self) -> Result<(), Expired> {
-        let mut checks = vec![format!("{}/admin/v2/brokers/health", self.admin_url())];
-        if self.options.functions_worker {
-            checks.push(format!("{}/admin/v2/worker/cluster/leader", self.admin_url()));
-        }
-        until(format!("the Pulsar cluster {} to be ready", self.options.cluster), START, async || {
-            for url in &checks {
-                admin::get(url).await.map_err(|error| error.to_string())?;
-            }
-            if self.options.state_store {
-                let state = TcpStream::connect(("127.0.0.1", self.ports.stream_storage.number())).await;
-                state.map_err(|error| format!("the state store does not listen: {error}"))?;
-            }
-            Ok::<_, String>(())
-        })
-        .await
+/// What answers once the server is ready. The broker's own check sends itself a message.
+fn checks(options: &PulsarOptions, ports: &Ports) -> Vec<String> {
+    let mut paths = vec!["brokers/health"];
+    if options.functions_worker {
+        paths.push("worker/cluster/leader");
     }
+    paths.into_iter().map(|path| format!("http://127.0.0.1:{}/admin/v2/{path}", ports.web)).collect()
+}
 
-    fn failed(&self, attempted: &'static str) -> impl FnOnce(process::Error) -> Error {
-        let cluster = self.options.cluster.clone();
-        move |source| Error::Process { attempted, cluster, source }
+async fn ready(checks: &[String], state_store: Option<&Port>) -> Result<(), String> {
+    for url in checks {
+        admin::get(url).await.map_err(|error| error.to_string())?;
     }
+    if let Some(port) = state_store {
+        let connected = TcpStream::connect(("127.0.0.1", port.number())).await;
+        connected.map_err(|error| format!("the state store does not listen: {error}"))?;
+    }
+    Ok(())
 }

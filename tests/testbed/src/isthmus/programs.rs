@@ -1,0 +1,70 @@
+//! The programs, built from the checkout that this crate belongs to.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::Stdio,
+};
+
+use serde::Deserialize;
+use tokio::process::Command;
+
+use super::Error;
+use crate::cache::Cache;
+
+const PACKAGES: [&str; 4] = ["isthmus-gateway", "isthmus-agent", "isthmus-cli", "isthmus-runner"];
+
+/// Where each program is.
+#[derive(Debug, Clone)]
+pub struct Programs {
+    /// `isthmus-gateway`.
+    pub gateway: PathBuf,
+    /// `isthmus-agent`.
+    pub agent: PathBuf,
+    /// `isthmus`.
+    pub cli: PathBuf,
+    /// `isthmus-runner`.
+    pub runner: PathBuf,
+}
+
+/// One line of what cargo says.
+#[derive(Deserialize)]
+struct Message {
+    executable: Option<PathBuf>,
+}
+
+impl Programs {
+    /// Builds them, with cargo's own progress on standard error, into the target directory in use, else the cache's.
+    pub async fn build(cache: &Cache) -> Result<Self, Error> {
+        let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        if env::var_os("CARGO_TARGET_DIR").is_none() {
+            cargo.env("CARGO_TARGET_DIR", cache.root().join("target"));
+        }
+        let output = cargo
+            .args(["build", "--bins", "--message-format=json-render-diagnostics"])
+            .args(PACKAGES.iter().flat_map(|package| ["--package", package]))
+            .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")))
+            .stderr(Stdio::inherit())
+            .kill_on_drop(true)
+            .output()
+            .await
+            .map_err(|source| Error::Run { program: "cargo".to_owned(), source })?;
+        if !output.status.success() {
+            return Err(Error::Build { why: format!("cargo ended with {}", output.status) });
+        }
+        let built: Vec<PathBuf> = String::from_utf8_lossy(&output.stdout)
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Message>(line).ok()?.executable)
+            .collect();
+        let find = |name: &str| {
+            let found = built.iter().find(|path| path.file_name().is_some_and(|file| file == name));
+            found.cloned().ok_or_else(|| Error::Build { why: format!("cargo made no program {name}") })
+        };
+        Ok(Self {
+            gateway: find("isthmus-gateway")?,
+            agent: find("isthmus-agent")?,
+            cli: find("isthmus")?,
+            runner: find("isthmus-runner")?,
+        })
+    }
+}
