@@ -17,6 +17,9 @@ const SOON: Duration = Duration::from_secs(10);
 /// A server of many processes, one of which ignores SIGTERM. It writes a line when its trap is set.
 const STUBBORN: &str = "trap '' TERM; echo up; while :; do sleep 60 & wait; done";
 
+/// The same, with a process that leaves its session.
+const SCATTERED: &str = "trap '' TERM; setsid sleep 60 & echo up; while :; do sleep 60 & wait; done";
+
 async fn said_up(log: &Path) -> anyhow::Result<()> {
     let look = async || match std::fs::read_to_string(log) {
         Ok(text) if text.contains("up") => Ok(()),
@@ -76,7 +79,7 @@ async fn a_drop_leaves_neither_processes_nor_files() -> anyhow::Result<()> {
     let run = Run::create(&Cache::at(dir.path()), "server")?;
     let log = run.dir().join("log");
     let path = run.dir().to_owned();
-    let server = Program::new("sh").args(["-c", STUBBORN]).start(&run, &log)?;
+    let server = Program::new("sh").args(["-c", SCATTERED]).start(&run, &log)?;
     said_up(&log).await?;
     assert!(!processes_of(&path).is_empty());
 
@@ -127,7 +130,7 @@ async fn owner_of_a_server() -> anyhow::Result<()> {
     let Some(dir) = std::env::var_os(CHILD) else { return Ok(()) };
     let run = Run::create(&Cache::at(PathBuf::from(dir)), "server")?;
     let log = run.dir().join("log");
-    let mut server = Program::new("sh").args(["-c", STUBBORN]).start(&run, &log)?;
+    let mut server = Program::new("sh").args(["-c", SCATTERED]).start(&run, &log)?;
     server.ended().await?;
     Ok(())
 }

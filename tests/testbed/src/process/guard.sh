@@ -3,7 +3,8 @@
 #   sh -c GUARD guard RUN_DIR PROGRAM [ARGUMENT...]
 #
 # Standard input is the reading end of a pipe that only that program can write to and never does. The kernel closes the
-# other end when the program ends, in whatever way; then the server's whole session is killed and its directory removed.
+# other end when the program ends, in whatever way; then the server's whole session is killed, with every process that left it
+# and still carries the run's mark, and the run's directory is removed.
 # TERM is passed on to the session; USR1 kills it and leaves the directory (a crash, as a test wants it).
 dir=$1
 shift
@@ -30,6 +31,13 @@ server=$!
     trap '' TERM
     signal KILL
     while kill -s 0 -- "-$server"; do sleep 0.02; done
+    read -r self _ </proc/self/stat
+    for environment in /proc/[0-9]*/environ; do
+        grep -qszxF "ISTHMUS_RUN_DIR=$dir" "$environment" || continue
+        pid=${environment#/proc/}
+        pid=${pid%/environ}
+        [ "$pid" = "$self" ] || [ "$pid" = "$$" ] || kill -s KILL "$pid"
+    done
     rm -rf -- "$dir"
 ) >/dev/null 2>&1 &
 watch=$!
