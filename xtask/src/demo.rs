@@ -15,7 +15,6 @@ use isthmus_testbed::{
     isthmus::{Agent, Cli, Gateway, LocalTarget, Programs},
     progress::Step,
     traffic::Consumer,
-    wait::until,
 };
 
 use functions::Function;
@@ -27,8 +26,11 @@ const CLUSTERS: [&str; 2] = ["east", "west"];
 /// For all messages of one load to come out.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// For a function to be ready on all its clusters, on a machine that is busy.
-const READY: Duration = Duration::from_mins(3);
+/// The subscription by which outputs are counted.
+const WITNESS: &str = "witness";
+
+/// One of the function on one cluster, one on each cluster of the one that runs on all.
+const INSTANCES: usize = 1 + CLUSTERS.len();
 
 /// What can be set.
 #[derive(Debug, Clone, Copy, Args)]
@@ -59,8 +61,8 @@ pub(crate) fn run(options: Options) -> Result<bool> {
 
 async fn tell(options: Options) -> Result<bool> {
     let began = Instant::now();
-    let stage = Stage::set().await?;
-    let outcome = act(&stage, options, began).await?;
+    let mut stage = Stage::set().await?;
+    let outcome = act(&mut stage, options, began).await?;
     let line = serde_json::to_string(&outcome).context("write the outcome")?;
     if options.keep {
         hints(&stage);
@@ -108,6 +110,22 @@ impl Stage {
         self.gateway.cli()
     }
 
+    /// Kills the first agent without warning.
+    async fn kill_one(&mut self) -> Result<()> {
+        let agent = self.agents.first_mut().context("there is no agent")?;
+        println!("\nKilling the agent of {} with SIGKILL", agent.cluster());
+        Ok(agent.crash().await?)
+    }
+
+    /// Starts it again and waits until the gateway hears of it.
+    async fn bring_back(&mut self) -> Result<()> {
+        let agent = self.agents.first_mut().context("there is no agent")?;
+        let step = Step::begin(format!("Starting the agent of {} again", agent.cluster()));
+        agent.resume(&self.run).await?;
+        step.done();
+        Ok(())
+    }
+
     /// Stops everything in good order, the functions first: no agent stops what it runs when it ends.
     async fn clear(self) -> Result<()> {
         let step = Step::begin("Stopping everything");
@@ -147,7 +165,128 @@ async fn join(
 }
 
 /// Deploys, sends, kills, and counts.
-async fn act(stage: &Stage, options: Options, began: Instant) -> Result<Outcome> {
-    let _ = (stage, options, began);
-    todo!()
+async fn act(stage: &mut Stage, options: Options, began: Instant) -> Result<Outcome> {
+    let mut witnesses = deploy(stage).await?;
+    let first = options.messages / 2;
+    exchange(stage, &mut witnesses, "before", first, options.seed).await?;
+
+    let before = instances::running(&stage.run);
+    ensure!(before.len() == INSTANCES, "{INSTANCES} instances were to run; these do: {before:?}");
+    stage.kill_one().await?;
+    exchange(stage, &mut witnesses, "meanwhile", options.messages - first, options.seed.wrapping_add(1))
+        .await?;
+    stage.bring_back().await?;
+    let restarts = instances::restarted(&before, &instances::running(&stage.run));
+
+    for witness in &witnesses {
+        witness.show();
+    }
+    show(stage.cli(), &["get", "functions"]).await?;
+    for function in functions::ALL {
+        show(stage.cli(), &["explain", "function", function.name]).await?;
+    }
+    let sent = witnesses.iter().map(|witness| witness.sent.len()).sum::<usize>();
+    let lost = witnesses
+        .iter()
+        .map(|witness| witness.consumer.received().missing(&witness.sent).len())
+        .sum::<usize>();
+    Ok(Outcome {
+        demo: "local",
+        functions: functions::ALL.len(),
+        clusters: CLUSTERS.len(),
+        messages_in: sent,
+        messages_out: sent - lost,
+        lost,
+        process_restarts: restarts,
+        seconds: (began.elapsed().as_secs_f64() * 10.0).round() / 10.0,
+    })
+}
+
+/// Who sends to one function and reads what it makes of that.
+struct Witness {
+    function: Function,
+    consumer: Consumer,
+    sent: Vec<String>,
+}
+
+impl Witness {
+    fn show(&self) {
+        /// Enough to see what the function does.
+        const SOME: usize = 3;
+
+        let received = self.consumer.received();
+        println!(
+            "\n{} made {} messages of {}, for example:",
+            self.function.name,
+            received.messages(),
+            self.sent.len()
+        );
+        for text in received.by_id().values().flatten().take(SOME) {
+            println!("  {text}");
+        }
+    }
+}
+
+/// Uploads the code, deploys the functions, waits until they are ready on all their clusters.
+async fn deploy(stage: &Stage) -> Result<Vec<Witness>> {
+    let step = Step::begin("Deploying two functions through the gateway");
+    let mut manifests = Vec::new();
+    for function in functions::ALL {
+        stage.pulsar.create_subscription(&function.output(), WITNESS).await?;
+        let package = function.package(stage.pulsar.home());
+        let package = package.to_str().context("the package's path is not UTF-8")?;
+        let digest = stage.cli().call(&["package", "push", package]).await?;
+        manifests.push(function.manifest(digest.trim()));
+    }
+    stage.cli().call_with(&["apply", "-f", "-", "--wait"], &manifests.join("---\n")).await?;
+    step.done();
+    let mut witnesses = Vec::new();
+    for function in functions::ALL {
+        let service_url = stage.pulsar.service_url();
+        let consumer =
+            stage.traffic.consume_as(&service_url, &function.output(), WITNESS, function.schema()).await?;
+        witnesses.push(Witness { function, consumer, sent: Vec::new() });
+    }
+    Ok(witnesses)
+}
+
+/// Sends to each function and waits for what comes out.
+async fn exchange(stage: &Stage, witnesses: &mut [Witness], part: &str, count: u32, seed: u64) -> Result<()> {
+    let step = Step::begin(format!("Sending {count} messages to each function"));
+    for Witness { function, sent, .. } in witnesses.iter_mut() {
+        let load = function.load(part, count, seed);
+        sent.extend(stage.traffic.produce(&stage.pulsar.service_url(), &load, PATIENCE).await?);
+    }
+    for Witness { consumer, sent, .. } in witnesses {
+        consumer.collect(sent, PATIENCE).await?;
+    }
+    step.done();
+    Ok(())
+}
+
+/// Calls the CLI and shows the command with what it printed.
+async fn show(cli: &Cli, arguments: &[&str]) -> Result<()> {
+    let printed = cli.call(arguments).await?;
+    println!("\n$ isthmus {}\n{}", arguments.join(" "), printed.trim_end());
+    Ok(())
+}
+
+/// What to try while it runs.
+fn hints(stage: &Stage) {
+    let cli = stage.cli().shown();
+    println!(
+        "\nEverything runs until Ctrl-C. Pulsar: {} (admin {})",
+        stage.pulsar.service_url(),
+        stage.pulsar.admin_url()
+    );
+    println!("Gateway: {} (metrics {}/metrics)", stage.gateway.url(), stage.gateway.admin_url());
+    println!("Logs: {}/*.log", stage.run.dir().display());
+    for command in [
+        "get functions -o wide",
+        "describe function exclaim-java",
+        "logs function exclaim-python",
+        "get clusters",
+    ] {
+        println!("  {cli} {command}");
+    }
 }

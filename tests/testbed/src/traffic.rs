@@ -143,18 +143,26 @@ impl Traffic {
         }
     }
 
-    /// Begins to consume from the subscription's place (a new one: from the first message), and answers once subscribed.
-    ///
-    /// While it lives it is a consumer without schema, with which no schema can be added to a topic that has none. Where a
-    /// function is to declare the schema of its output, make the subscription beforehand
-    /// ([`crate::Pulsar::create_subscription`]) and consume when the function runs.
+    /// Begins to consume messages without schema from the subscription's place (a new one: from the first message), and answers
+    /// once subscribed. While such a consumer lives, no schema can be added to the topic.
     pub async fn consume(
         &self,
         service_url: &str,
         topic: &str,
         subscription: &str,
     ) -> Result<Consumer, Error> {
-        let arguments = ["consume", service_url, topic, Schema::Bytes.word(), subscription];
+        self.consume_as(service_url, topic, subscription, Schema::Bytes).await
+    }
+
+    /// The same, declaring what the topic holds, as needed where a function that is yet to start declares it, too.
+    pub async fn consume_as(
+        &self,
+        service_url: &str,
+        topic: &str,
+        subscription: &str,
+        schema: Schema,
+    ) -> Result<Consumer, Error> {
+        let arguments = ["consume", service_url, topic, schema.word(), subscription];
         let mut client = self.client("consume from", topic, &arguments)?;
         match client.line(Instant::now() + CONNECT).await? {
             Some(Line::Subscribed { .. }) => Ok(Consumer { client, received: Received::default() }),

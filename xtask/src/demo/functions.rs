@@ -1,9 +1,17 @@
 //! What the demo deploys: two of Pulsar's own examples, as Function Mesh resources like those that people have.
 
 use isthmus_testbed::{
-    PulsarHome,
+    Pulsar, PulsarHome,
     traffic::{Load, Schema},
 };
+
+/// The Pulsar cluster, as the federation shall know it.
+pub(super) fn pulsar_cluster(pulsar: &Pulsar) -> String {
+    let (service, admin) = (pulsar.service_url(), pulsar.admin_url());
+    format!(
+        "apiVersion: isthmus.io/v1\nkind: PulsarCluster\nmetadata: {{ name: {PULSAR} }}\nspec: {{ serviceUrl: \"{service}\", adminUrl: \"{admin}\" }}\n"
+    )
+}
 
 /// The name of the Pulsar cluster in the federation.
 pub(super) const PULSAR: &str = "demo";
@@ -61,7 +69,9 @@ impl Function {
         let Self { name, class, mode, language } = self;
         let code = match language {
             Language::Java => format!("java: {{ jar: api-examples.jar, jarLocation: \"{package}\" }}"),
-            Language::Python => format!("python: {{ py: exclamation_function.py, pyLocation: \"{package}\" }}"),
+            Language::Python => {
+                format!("python: {{ py: exclamation_function.py, pyLocation: \"{package}\" }}")
+            }
         };
         format!(
             "\
@@ -88,13 +98,22 @@ spec:
         )
     }
 
-    /// Some messages for its input. `part` keeps the ids of several loads apart.
-    pub(super) fn load(&self, part: &str, count: u32, seed: u64) -> Load {
-        // Java's instance declares its topics as text, Python's declares nothing.
-        let schema = match self.language {
+    /// What its messages are declared as. Java's instance declares its topics as text, Python's declares nothing.
+    pub(super) fn schema(&self) -> Schema {
+        match self.language {
             Language::Java => Schema::String,
             Language::Python => Schema::Bytes,
-        };
-        Load { topic: self.input(), schema, prefix: format!("{}-{part}", self.name), count, seed }
+        }
+    }
+
+    /// Some messages for its input. `part` keeps the ids of several loads apart.
+    pub(super) fn load(&self, part: &str, count: u32, seed: u64) -> Load {
+        Load {
+            topic: self.input(),
+            schema: self.schema(),
+            prefix: format!("{}-{part}", self.name),
+            count,
+            seed,
+        }
     }
 }

@@ -32,7 +32,8 @@ fn is_instance(pid: i32) -> bool {
     let mut arguments = line.split(|byte| *byte == 0);
     let program = arguments.next().map(String::from_utf8_lossy).unwrap_or_default();
     let name = Path::new(&*program).file_name().unwrap_or_default().to_string_lossy().into_owned();
-    (name == "java" || name.starts_with("python")) && arguments.any(|argument| argument == INSTANCE.as_bytes())
+    (name == "java" || name.starts_with("python"))
+        && arguments.any(|argument| argument == INSTANCE.as_bytes())
 }
 
 fn identify(pid: i32) -> Option<Process> {
