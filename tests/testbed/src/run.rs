@@ -9,6 +9,7 @@ use std::{
     os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
     sync::atomic::{AtomicU32, Ordering},
+    time::{Duration, Instant},
 };
 
 use rustix::process::{Pid, Signal, getpid, kill_process};
@@ -96,11 +97,23 @@ fn sweep(runs: &Path) -> Result<(), fs::Error> {
     Ok(())
 }
 
-/// Kills every process that carries this run's mark, except ourselves.
+/// Kills every process that carries this run's mark, except ourselves, and returns when they are gone.
 fn end_processes(dir: &Path) {
-    for pid in processes_of(dir) {
-        // It may have ended since it was listed.
-        let _ = kill_process(pid, Signal::KILL);
+    /// A process that hangs in the kernel shall not hang us.
+    const PATIENCE: Duration = Duration::from_secs(5);
+
+    let began = Instant::now();
+    loop {
+        // Listed anew each time: one that was about to start another may have done so.
+        let left = processes_of(dir);
+        if left.is_empty() || began.elapsed() > PATIENCE {
+            return;
+        }
+        for pid in left {
+            // It may have ended since it was listed.
+            let _ = kill_process(pid, Signal::KILL);
+        }
+        std::thread::sleep(Duration::from_millis(2));
     }
 }
 
