@@ -1,7 +1,7 @@
 //! What may pass: a draft becomes a component, or everything that is wrong with it is said at once.
 //!
 //! ```text
-//! Draft ▶ metadata ▶ spec { code · input · output · delivery · scale · resources · pod } ▶ placement ▶ facts ▶ Component
+//! Draft ▶ metadata ▶ code ▶ input ▶ output ▶ delivery ▶ scale ▶ access ▶ pod ▶ placement ▶ size ▶ Component
 //! ```
 //!
 //! Pure: what has to be known from outside arrives as [`Facts`]. Paths in violations are the model's, `spec.input.topics[…]`;
@@ -14,6 +14,16 @@ use isthmus_model::reason::{Reason, Violation};
 
 mod report;
 mod metadata;
+mod code;
+mod topic;
+mod input;
+mod output;
+mod delivery;
+mod scale;
+mod access;
+mod pod;
+mod placement;
+mod size;
 
 use report::Report;
 
@@ -42,7 +52,7 @@ pub struct Rejection {
 }
 
 impl Rejection {
-    /// The violations in their order, each once.
+    /// Sorted, each once, so that the same draft is always refused in the same words.
     fn new(mut violations: Vec<Violation>) -> Self {
         violations.sort_by(|a, b| (&a.field, a.reason, &a.message).cmp(&(&b.field, b.reason, &b.message)));
         violations.dedup();
@@ -87,11 +97,19 @@ pub fn admit_written(written: Written, facts: &impl Facts) -> Result<Component, 
 
 fn check(draft: Draft, facts: &impl Facts) -> Result<Component, Vec<Violation>> {
     let mut report = Report::default();
-    let Draft { kind, tenant, namespace, name, labels, annotations, placement, spec } = draft;
+    let Draft { kind, tenant, namespace, name, labels, annotations, placement, mut spec } = draft;
     let name = metadata::name(&tenant, &namespace, &name, &mut report);
     let labels = metadata::labels(labels, &mut report);
     metadata::annotations(&annotations, &mut report);
-    let _ = facts;
+    code::check(kind, &mut spec, facts, &mut report);
+    input::check(kind, &spec, &mut report);
+    output::check(kind, &spec, &mut report);
+    delivery::check(kind, &spec, &mut report);
+    scale::check(&spec, &mut report);
+    access::check(&spec, &mut report);
+    pod::check(&spec, &mut report);
+    placement::check(&placement, spec.replicas, &mut report);
+    size::check(&spec, &mut report);
     let violations = report.into_violations();
     match name {
         Some(name) if violations.is_empty() => {
@@ -100,3 +118,6 @@ fn check(draft: Draft, facts: &impl Facts) -> Result<Component, Vec<Violation>> 
         _ => Err(violations),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -37,6 +37,9 @@ pub(super) fn check(
         false,
         &mut report,
     );
+    if spec.java.is_some() && spec.class_name.is_empty() {
+        report(path::field(base, "className"), Reason::MissingField, "the class must be given".to_owned());
+    }
     let config = match kind {
         ComponentKind::Function => None,
         ComponentKind::Source => Some(("sourceConfig", spec.source_config.is_none())),

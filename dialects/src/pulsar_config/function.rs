@@ -120,12 +120,18 @@ impl Config for FunctionConfig {
         let (runtime, package_field) = self.runtime(violations);
         names.own.push(("spec.runtime".to_owned(), package_field.to_owned()));
         for part in ["package", "package.file", "package.location"] {
-            names.own.push((path::field("spec.runtime", part), package_field.to_owned()));
+            names.own.push((format!("spec.runtime.{part}"), package_field.to_owned()));
         }
         self.language_rules(runtime.as_ref(), violations);
         let guarantee = parts::guarantee(self.processing_guarantees);
         let auto_ack = self.auto_ack(guarantee, violations);
         let output = self.output(violations);
+        self.timeout_rule(guarantee, violations);
+        parts::one_of_schema_and_serde(
+            ("outputSchemaType", &self.output_schema_type),
+            ("outputSerdeClassName".to_owned(), &self.output_serde_class_name),
+            violations,
+        );
         let topics = Inputs::new(names, violations)
             .plain(&self.inputs, &self.topics_pattern)
             .serde("customSerdeInputs", self.custom_serde_inputs)
@@ -271,6 +277,16 @@ impl FunctionConfig {
                 let message = format!("Pulsar's {language} instances do not support {what}");
                 violations.push(Violation::new(field, Reason::ConflictingFields, message));
             }
+        }
+    }
+
+    fn timeout_rule(&self, guarantee: ProcessingGuarantee, violations: &mut Vec<Violation>) {
+        // Effectively once is refused by admission for every dialect.
+        let refused = matches!(guarantee, ProcessingGuarantee::AtMostOnce | ProcessingGuarantee::Manual);
+        if let Some(timeout) = self.timeout_ms.filter(|_| refused) {
+            let message = "an acknowledgement timeout needs the guarantee ATLEAST_ONCE";
+            let violation = Violation::new("timeoutMs", Reason::ConflictingFields, message);
+            violations.push(violation.with_value(&timeout.to_string()));
         }
     }
 

@@ -79,7 +79,9 @@ impl<'i> Inputs<'i> {
         specs: BTreeMap<String, ConsumerConfig>,
     ) -> BTreeMap<String, model::ConsumerConfig> {
         for (topic, config) in specs {
-            self.add(&topic, config.into(), path::key("inputSpecs", &topic));
+            let at = path::key("inputSpecs", &topic);
+            config.check(&at, self.violations);
+            self.add(&topic, config.into(), at);
         }
         self.topics
     }

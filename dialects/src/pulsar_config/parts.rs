@@ -90,6 +90,32 @@ pub(super) struct ConsumerConfig {
     pool_messages: bool,
 }
 
+/// Pulsar's worker refuses to choose between the two.
+pub(super) fn one_of_schema_and_serde(
+    schema: (&str, &str),
+    serde: (String, &str),
+    violations: &mut Vec<Violation>,
+) {
+    let ((schema_field, schema), (serde_field, serde)) = (schema, serde);
+    if !schema.is_empty() && !serde.is_empty() {
+        let message = format!("only one of this and {schema_field} can be set");
+        let violation = Violation::new(serde_field, Reason::ConflictingFields, message);
+        violations.push(violation.with_value(&json!(serde).to_string()));
+    }
+}
+
+impl ConsumerConfig {
+    /// What Pulsar's worker refuses of one that stands at `at`.
+    pub(super) fn check(&self, at: &str, violations: &mut Vec<Violation>) {
+        let serde_field = path::field(at, "serdeClassName");
+        one_of_schema_and_serde(
+            ("schemaType", &self.schema_type),
+            (serde_field, &self.serde_class_name),
+            violations,
+        );
+    }
+}
+
 impl From<ConsumerConfig> for model::ConsumerConfig {
     fn from(config: ConsumerConfig) -> Self {
         let ConsumerConfig {

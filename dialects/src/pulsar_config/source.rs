@@ -58,6 +58,11 @@ impl Config for SourceConfig {
     ];
 
     fn into_draft(self, _: &mut Names, violations: &mut Vec<Violation>) -> Draft {
+        parts::one_of_schema_and_serde(
+            ("schemaType", &self.schema_type),
+            ("serdeClassName".to_owned(), &self.serde_class_name),
+            violations,
+        );
         let spec = Spec {
             class_name: self.class_name,
             runtime: Some(Runtime::Java {
