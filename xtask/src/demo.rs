@@ -279,7 +279,7 @@ fn hints(stage: &Stage) {
         stage.pulsar.service_url(),
         stage.pulsar.admin_url()
     );
-    println!("Gateway: {} (metrics {}/metrics)", stage.gateway.url(), stage.gateway.admin_url());
+    println!("Gateway: {} (metrics {}/metrics)", stage.gateway.address(), stage.gateway.admin_url());
     println!("Logs: {}/*.log", stage.run.dir().display());
     for command in [
         "get functions -o wide",

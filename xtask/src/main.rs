@@ -3,6 +3,7 @@
 
 mod cargo;
 mod check;
+mod codegen;
 mod test;
 mod demo;
 
@@ -25,7 +26,7 @@ struct Args {
 enum Chore {
     /// The main job, shown: two functions deployed through a gateway run on two agents against a real Pulsar.
     Demo(demo::Options),
-    /// Everything that proves the tree: formatting, lints, edges, then all tests.
+    /// Everything that proves the tree: formatting, lints, edges, printed files, then all tests.
     Test {
         /// Stop before the tests that start real servers.
         #[arg(long)]
@@ -37,12 +38,15 @@ enum Chore {
         #[arg(long)]
         bless: bool,
     },
+    /// Prints the files that are printed from the code.
+    Codegen,
 }
 
 fn main() -> ExitCode {
     let outcome = match Args::parse().chore {
         Chore::Demo(options) => demo::run(options),
         Chore::Test { fast } => test::run(&root(), fast),
+        Chore::Codegen => codegen::write(&root()),
         Chore::Check { bless } => check::run(&root(), bless),
     };
     match outcome {

@@ -10,6 +10,7 @@ use isthmus_testbed::{Cache, Missing, provision};
 
 use crate::cargo::cargo;
 use crate::check;
+use crate::codegen;
 
 /// Sum of what the test binaries said of themselves.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -70,7 +71,7 @@ fn step(name: &str, args: &[&str]) -> Result<bool> {
 
 fn check(root: &Path) -> Result<bool> {
     eprintln!("== check");
-    check::run(root, false)
+    Ok(check::run(root, false)? & codegen::check(root)?)
 }
 
 /// Runs the tests that start real servers, or counts them as skipped where the machine lacks what these are made of. In CI

@@ -57,19 +57,23 @@ impl Agent {
         fs::create_dir(&dir).map_err(|source| Error::Files { server: name.clone(), source })?;
         let admin = Port::lease(cache).map_err(|source| Error::Ports { server: name.clone(), source })?;
         let token = gateway.cli().call(&["cluster", "join-token", cluster, "--labels", labels]).await?;
+        let token_file = dir.join("join-token");
+        fs::write(&token_file, token.trim())
+            .map_err(|source| Error::Files { server: name.clone(), source })?;
         let first = FIRST_INSTANCE_PORT + INSTANCE_PORTS * number;
         let tree = json!({
+            "data": dir.join("data"),
+            "gateways": [gateway.address()],
+            "join_token_file": token_file,
             "admin": { "listen": format!("127.0.0.1:{admin}") },
-            "link": { "gateway": gateway.url(), "token": token.trim() },
-            "host": {
-                "data": dir.join("data"),
+            "target": { "host": {
                 "runner": programs.runner,
                 "pulsar": { "home": pulsar.dir(), "python": python.python() },
                 "ports": { "first": first, "last": first + INSTANCE_PORTS - 1 },
                 // Nothing of an agent's own environment reaches an instance. This variable must, so that the run's end, however
                 // it comes, is theirs too.
                 "environment": { "LANG": "C.UTF-8", "PATH": "/usr/local/bin:/usr/bin:/bin", MARK: run.dir() },
-            },
+            } },
         });
         let config = configure(&name, dir.join("agent.yaml"), &tree)?;
         let program = Program::new(&programs.agent).arg("--config").arg(&config);

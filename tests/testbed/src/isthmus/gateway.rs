@@ -44,9 +44,9 @@ impl Gateway {
         Ok(gateway)
     }
 
-    /// Where clients and agents connect, `https://…`.
-    pub fn url(&self) -> String {
-        format!("https://127.0.0.1:{}", self.api)
+    /// Where clients and agents connect, `host:port`.
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.api)
     }
 
     /// Its admin port, `http://…`.

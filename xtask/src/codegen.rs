@@ -1,0 +1,82 @@
+//! `cargo xtask codegen`: files that are printed from the code and kept in the tree, so that they can be read without building
+//! it. `cargo xtask test` fails when one is not what the code prints.
+
+use std::{fmt::Write, path::Path};
+
+use anyhow::{Context, Result};
+use isthmus_model::reason::Reason;
+
+/// A file from the root of the repository, and what prints it.
+struct Printed {
+    file: &'static str,
+    print: fn() -> String,
+}
+
+const ALL: [Printed; 1] = [Printed { file: "docs/reasons.md", print: reasons }];
+
+/// Writes the files.
+pub(crate) fn write(root: &Path) -> Result<bool> {
+    for Printed { file, print } in ALL {
+        std::fs::write(root.join(file), print()).with_context(|| format!("write {file}"))?;
+    }
+    Ok(true)
+}
+
+/// Tells which files are not what the code prints.
+pub(crate) fn check(root: &Path) -> Result<bool> {
+    let mut in_step = true;
+    for Printed { file, print } in ALL {
+        let kept = std::fs::read_to_string(root.join(file)).with_context(|| format!("read {file}"))?;
+        if kept != print() {
+            eprintln!("error: {file} is not what the code prints; run: cargo xtask codegen");
+            in_step = false;
+        }
+    }
+    Ok(in_step)
+}
+
+fn reasons() -> String {
+    let mut page = String::from(
+        "\
+# Reasons
+
+One word says why something was refused, is not placed or is not ready. It is the same in an error's `ErrorInfo`, in a condition, in
+an event and in a metric's label. This page is printed from `model/src/reason.rs` by `cargo xtask codegen`.
+
+| reason | what it means, and what to do |
+|---|---|
+",
+    );
+    for reason in Reason::ALL {
+        // A page in memory cannot refuse to be written.
+        let _ = writeln!(page, "| `{}` | {} |", reason.as_str(), reason.describe().trim());
+    }
+    page
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_has_one_line() {
+        let page = reasons();
+
+        for reason in Reason::ALL {
+            let begin = format!("| `{}` |", reason.as_str());
+            assert_eq!(page.lines().filter(|line| line.starts_with(&begin)).count(), 1, "{begin}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_not_what_the_code_prints_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("docs")).unwrap();
+
+        write(dir.path()).unwrap();
+        assert!(check(dir.path()).unwrap());
+
+        std::fs::write(dir.path().join("docs/reasons.md"), "old").unwrap();
+        assert!(!check(dir.path()).unwrap());
+    }
+}
