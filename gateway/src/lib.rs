@@ -4,5 +4,10 @@
 //! store { decide ▶ placement }
 //! ```
 
+mod clock;
+pub mod api;
+pub mod auth;
 pub mod store;
 pub mod placement;
+pub mod cluster;
+pub mod sync;

@@ -54,7 +54,6 @@ package! {
 
 pub mod convert;
 pub mod failure;
-pub mod join_token;
 
 /// All definitions as an encoded `google.protobuf.FileDescriptorSet`, for gRPC reflection.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));

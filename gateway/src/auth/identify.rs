@@ -68,7 +68,12 @@ impl Gate {
     }
 
     /// Who calls, and whether they may call a method that needs `need`.
-    pub fn admit(self: &Arc<Self>, headers: &HeaderMap, peer: Option<&Peer>, need: Need) -> Result<Caller, Denied> {
+    pub fn admit(
+        self: &Arc<Self>,
+        headers: &HeaderMap,
+        peer: Option<&Peer>,
+        need: Need,
+    ) -> Result<Caller, Denied> {
         let identity = match headers.get(AUTHORIZATION) {
             Some(value) => self.token(value.as_bytes())?,
             None => peer.map_or(Ok(Identity::Anonymous), |peer| self.certificate(peer))?,
@@ -89,7 +94,8 @@ impl Gate {
         // A lookup by hash: how long it takes tells about the hash of a guess, and nothing about any token.
         let hash = SecretHash::of(token.trim_ascii());
         let found = self.store.peek(|state| state.api_token(&hash).map(|token| token.principal.clone())).0;
-        let principal = found.ok_or_else(|| unknown("the API token is not known here; it may have been revoked"))?;
+        let principal =
+            found.ok_or_else(|| unknown("the API token is not known here; it may have been revoked"))?;
         Ok(Identity::Token { principal, hash })
     }
 
@@ -185,7 +191,10 @@ impl Caller {
     }
 
     /// The state may be newer than what is durable: a grant that a crash takes back again was made by an admin all the same.
-    fn with_bindings<T>(&self, decide: impl FnOnce(Option<&PrincipalName>, &[Binding]) -> T) -> Result<T, Denied> {
+    fn with_bindings<T>(
+        &self,
+        decide: impl FnOnce(Option<&PrincipalName>, &[Binding]) -> T,
+    ) -> Result<T, Denied> {
         let now = self.gate.now();
         let (decided, _) = self.gate.store.peek(|state| {
             self.credential_is_good(state, now)?;
@@ -205,11 +214,15 @@ impl Caller {
             Identity::Agent { serial, .. } | Identity::Certificate { serial, .. }
                 if state.certificate_revoked(serial) =>
             {
-                refused(Reason::CertificateRevoked, "the certificate was revoked; join again, or ask an admin for another")
+                refused(
+                    Reason::CertificateRevoked,
+                    "the certificate was revoked; join again, or ask an admin for another",
+                )
             }
-            Identity::Agent { cluster, .. } if state.cluster(cluster).is_none() => {
-                refused(Reason::Unauthenticated, "the cluster does not belong to this federation any more; join again")
-            }
+            Identity::Agent { cluster, .. } if state.cluster(cluster).is_none() => refused(
+                Reason::Unauthenticated,
+                "the cluster does not belong to this federation any more; join again",
+            ),
             Identity::Agent { .. } | Identity::Certificate { .. } => Ok(()),
             Identity::Token { hash, .. } => match state.api_token(hash) {
                 Some(token) if token.revoked_at.is_some() => {
@@ -248,7 +261,12 @@ mod tests {
 
     #[test]
     fn an_agent_of_another_federation_is_nobody_here_whatever_its_common_name() {
-        for uri in ["spiffe://other/cluster/east", "spiffe://example2/cluster/east", "spiffe://example/cluster/", "spiffe://example/x"] {
+        for uri in [
+            "spiffe://other/cluster/east",
+            "spiffe://example2/cluster/east",
+            "spiffe://example/cluster/",
+            "spiffe://example/x",
+        ] {
             let refused = read(&certificate("admin", Some(uri)), "example").unwrap_err();
             assert_eq!(refused.reason, Reason::Unauthenticated, "{uri}");
         }

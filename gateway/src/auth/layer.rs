@@ -6,12 +6,12 @@ use std::task::{Context, Poll};
 use futures::future::{Either, Ready, ready};
 use http::{Request, Response};
 use isthmus_daemon::listener::Peer;
-use isthmus_model::reason::Reason;
+use tonic::Status;
 use tonic::body::Body;
 use tower::{Layer, Service};
 
 use super::identify::Gate;
-use super::permit::{self, Denied};
+use super::permit;
 use crate::api::status_code;
 
 /// Puts [`Gate`] in front of services.
@@ -46,21 +46,20 @@ where
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
-        let admitted = match permit::need(request.uri().path()) {
-            Some(need) => self.gate.admit(request.headers(), request.extensions().get::<Peer>(), need),
-            None => Err(unknown(request.uri().path())),
+        let Some(need) = permit::need(request.uri().path()) else {
+            return Either::Right(ready(Ok(unknown(request.uri().path()).into_http())));
         };
-        match admitted {
+        match self.gate.admit(request.headers(), request.extensions().get::<Peer>(), need) {
             Ok(caller) => {
                 request.extensions_mut().insert(caller);
                 Either::Left(self.inner.call(request))
             }
-            Err(denied) => Either::Right(ready(Ok(status_code::denied(&denied).into_http()))),
+            Err(denied) => Either::Right(ready(Ok(status_code::denied(denied).into_http()))),
         }
     }
 }
 
-fn unknown(path: &str) -> Denied {
+fn unknown(path: &str) -> Status {
     let path: String = path.chars().take(128).collect();
-    Denied { reason: Reason::NotFound, message: format!("there is no method {path:?} here") }
+    Status::unimplemented(format!("there is no method {path:?} here"))
 }

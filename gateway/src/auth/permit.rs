@@ -125,9 +125,9 @@ pub fn permit(who: Who<'_>, need: Need) -> Result<(), Denied> {
             Reason::Unauthenticated,
             "this call needs a credential: a client certificate of this federation, or an API token",
         )),
-        (Need::Agent, Who::Principal(name, _)) => {
-            Err(Denied::forbidden(format!("{name} is not an agent; only an agent's certificate may call this")))
-        }
+        (Need::Agent, Who::Principal(name, _)) => Err(Denied::forbidden(format!(
+            "{name} is not an agent; only an agent's certificate may call this"
+        ))),
         (Need::Caller | Need::Role(..), Who::Agent) => {
             Err(Denied::forbidden("an agent may synchronise its own cluster and nothing else"))
         }
@@ -142,7 +142,9 @@ pub fn permit(who: Who<'_>, need: Need) -> Result<(), Denied> {
             if somewhere {
                 Ok(())
             } else {
-                Err(Denied::forbidden(format!("{name} has the role {role} nowhere; ask an admin for a binding")))
+                Err(Denied::forbidden(format!(
+                    "{name} has the role {role} nowhere; ask an admin for a binding"
+                )))
             }
         }
     }
@@ -170,7 +172,9 @@ pub fn holds(
         Scope::Federation => "the whole federation".to_owned(),
         Scope::Tenant(_) | Scope::Namespace(..) => scope.to_string(),
     };
-    Err(Denied::forbidden(format!("{principal} lacks the role {role} in {place}; ask an admin for a binding")))
+    Err(Denied::forbidden(format!(
+        "{principal} lacks the role {role} in {place}; ask an admin for a binding"
+    )))
 }
 
 #[cfg(test)]

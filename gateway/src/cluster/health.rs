@@ -57,8 +57,7 @@ impl Monitor {
         now: Duration,
         known: impl IntoIterator<Item = (ClusterName, Health)>,
     ) -> Self {
-        let clusters =
-            known.into_iter().map(|(name, health)| (name, Heard { last: now, health })).collect();
+        let clusters = known.into_iter().map(|(name, health)| (name, Heard { last: now, health })).collect();
         Self { config, clusters }
     }
 

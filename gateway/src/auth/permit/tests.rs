@@ -31,8 +31,7 @@ fn methods() -> Vec<String> {
             })
         })
         .chain(
-            ["grpc.health.v1.Health/Check", "grpc.health.v1.Health/Watch"]
-                .map(|method| format!("/{method}")),
+            ["grpc.health.v1.Health/Check", "grpc.health.v1.Health/Watch"].map(|method| format!("/{method}")),
         )
         .chain(
             ["v1", "v1alpha"]
@@ -52,12 +51,22 @@ fn the_table_of_method_and_role_is_what_was_reviewed() {
     writeln!(
         table,
         "{:62} {:5} {:5} | {:6} {:9} {:8} {:5} | {:6} {:9} {:8} {:5}",
-        "method", "anon", "agent", "viewer", "developer", "operator", "admin", "viewer", "developer", "operator", "admin"
+        "method",
+        "anon",
+        "agent",
+        "viewer",
+        "developer",
+        "operator",
+        "admin",
+        "viewer",
+        "developer",
+        "operator",
+        "admin"
     )
     .unwrap();
     for path in methods() {
         let need = need(&path).unwrap_or_else(|| panic!("{path} has no entry in need()"));
-        let word = |who| match permit(who, need) {
+        let word = |who: Who<'_>| match permit(who, need) {
             Ok(()) if matches!(need, Need::Role(_, Reach::Namespace)) => "ns",
             Ok(()) => "yes",
             Err(_) => "no",
@@ -103,7 +112,9 @@ fn a_deny_wins_over_every_allow() {
 #[test]
 fn a_role_holds_in_its_scope_with_all_lesser_roles_and_nowhere_else() {
     let bindings = [binding(Role::Developer, "public", false)];
-    assert!(allowed(&bindings, Role::Viewer, "public/default") && allowed(&bindings, Role::Developer, "public"));
+    assert!(
+        allowed(&bindings, Role::Viewer, "public/default") && allowed(&bindings, Role::Developer, "public")
+    );
     assert!(!allowed(&bindings, Role::Operator, "public"));
     assert!(!allowed(&bindings, Role::Viewer, "other/default") && !allowed(&bindings, Role::Viewer, "*"));
 }
@@ -112,8 +123,5 @@ fn a_role_holds_in_its_scope_with_all_lesser_roles_and_nowhere_else() {
 fn who_has_no_binding_is_told_what_is_missing() {
     let denied = holds(&principal(), &[], Role::Viewer, &"public/default".parse().unwrap()).unwrap_err();
     assert_eq!(denied.reason, Reason::Forbidden);
-    assert_eq!(
-        denied.message,
-        "ann lacks the role viewer in public/default; ask an admin for a binding"
-    );
+    assert_eq!(denied.message, "ann lacks the role viewer in public/default; ask an admin for a binding");
 }

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use isthmus_model::access::{Binding, Scope};
+use isthmus_model::access::{Binding, Role, Scope};
 use isthmus_model::assignment::{Assignment, Removal};
 use isthmus_model::cluster::{Cluster, Health};
 use isthmus_model::component::ComponentKind;
-use isthmus_model::name::{ClusterName, Digest, FullName, Namespace, PulsarClusterName, Tenant, Uid};
+use isthmus_model::name::{
+    ClusterName, Digest, FullName, Namespace, PrincipalName, PulsarClusterName, Tenant, Uid,
+};
 use isthmus_model::order::{Generation, LogIndex, Revision, SetGeneration, UnixMillis};
 use isthmus_model::pulsar_cluster::PulsarCluster;
 use isthmus_model::set_digest::SetDigest;
@@ -148,6 +150,17 @@ impl State {
     /// Who may do what.
     pub fn bindings(&self) -> impl Iterator<Item = &Binding> {
         self.access.bindings.iter()
+    }
+
+    /// What one principal may do.
+    pub fn bindings_of<'s>(&'s self, principal: &'s PrincipalName) -> impl Iterator<Item = &'s Binding> {
+        let first = Binding {
+            principal: principal.clone(),
+            role: Role::Viewer,
+            scope: Scope::Federation,
+            deny: false,
+        };
+        self.access.bindings.range(first..).take_while(move |binding| binding.principal == *principal)
     }
 
     /// Whether a certificate was revoked; `serial` in lower-case hexadecimal digits.

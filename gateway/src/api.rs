@@ -1,0 +1,2 @@
+//! gRPC in.
+pub mod status_code;
