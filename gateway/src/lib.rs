@@ -11,3 +11,4 @@ pub mod store;
 pub mod placement;
 pub mod cluster;
 pub mod sync;
+pub mod status;
