@@ -26,6 +26,21 @@ pub struct Commit {
     pub effects: Vec<Effect>,
 }
 
+impl Commit {
+    /// What the caller learns of it.
+    pub fn outcome(&self) -> Outcome {
+        let change = self.effects.iter().find_map(|effect| match (effect, &self.command) {
+            (Effect::Created, Command::Write(write)) => Some(Change::Created { uid: write.uid }),
+            (Effect::Updated { uid, revision }, _) => {
+                Some(Change::Updated { uid: *uid, revision: *revision })
+            }
+            (Effect::Terminating { uid }, _) => Some(Change::Deleted { uid: *uid }),
+            _ => None,
+        });
+        Outcome { index: self.index, change: change.unwrap_or(Change::Done) }
+    }
+}
+
 /// A request's id with a digest of what it asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Request {
@@ -89,8 +104,6 @@ pub enum Effect {
         /// Its id.
         id: PulsarId,
     },
-    /// The components were planned again with no other result than the `Placed` effects of this commit.
-    Replanned,
 }
 
 /// One assignment as decided. Its generation is the commit's index.

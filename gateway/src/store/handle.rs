@@ -2,7 +2,6 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use isthmus_model::order::{LogIndex, SetGeneration};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -26,6 +25,17 @@ pub(crate) struct Group {
     pub(crate) answer: oneshot::Sender<Vec<Answer>>,
 }
 
+/// What the decider is told.
+#[derive(Debug)]
+pub(crate) enum Message {
+    /// Commands to decide.
+    Group(Group),
+    /// From now on something may be taken away on our own account.
+    LiftBarrier,
+    /// Take nothing more.
+    Stop,
+}
+
 /// The store takes nothing and tells nothing any more: it could not write its log, and the process is about to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the log could not be written; the gateway is about to end")]
@@ -41,11 +51,11 @@ impl From<Closed> for Rejection {
 #[derive(Debug, Clone)]
 pub struct Handle {
     shared: Arc<Shared>,
-    queue: mpsc::Sender<Group>,
+    queue: mpsc::Sender<Message>,
 }
 
 impl Handle {
-    pub(crate) fn new(shared: Arc<Shared>, queue: mpsc::Sender<Group>) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, queue: mpsc::Sender<Message>) -> Self {
         Self { shared, queue }
     }
 
@@ -77,7 +87,7 @@ impl Handle {
         // Encoding happens here, in as many callers as there are, and not in the one writer.
         let items = submissions.into_iter().map(Prepared::new).collect();
         let (answer, answers) = oneshot::channel();
-        self.queue.send(Group { items, answer }).await.map_err(|_| Closed)?;
+        self.queue.send(Message::Group(Group { items, answer })).await.map_err(|_| Closed)?;
         Ok(async move {
             answers.await.unwrap_or_else(|_| (0..count).map(|_| Err(Rejection::unavailable())).collect())
         })
@@ -132,8 +142,9 @@ impl Handle {
         receiver
     }
 
-    /// The agents had time to come back after the start: from now on something may be taken away without being asked.
-    pub fn lift_barrier(&self) {
-        self.shared.barrier_lifted.store(true, Ordering::Release);
+    /// The agents had time to come back after the start: from now on something may be taken away without being asked for,
+    /// such as what a taint drives out. Until this is called nothing is.
+    pub async fn lift_barrier(&self) -> Result<(), Closed> {
+        self.queue.send(Message::LiftBarrier).await.map_err(|_| Closed)
     }
 }

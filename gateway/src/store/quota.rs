@@ -47,6 +47,22 @@ impl Usage {
     }
 }
 
+impl Usage {
+    /// The greater of each.
+    #[must_use]
+    pub fn max(self, other: Self) -> Self {
+        let (own, theirs) = (self.amounts, other.amounts);
+        Self {
+            components: self.components.max(other.components),
+            amounts: Capacity {
+                cpu_millis: own.cpu_millis.max(theirs.cpu_millis),
+                memory_bytes: own.memory_bytes.max(theirs.memory_bytes),
+                instances: own.instances.max(theirs.instances),
+            },
+        }
+    }
+}
+
 impl Quota {
     /// The first bound that `usage` breaks although `before` did not break it by as much: (what, bound, usage). A change
     /// that takes less than before passes even where a bound was lowered meanwhile.

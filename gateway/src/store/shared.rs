@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use hashbrown::HashMap;
 use isthmus_model::order::{LogIndex, SetGeneration};
@@ -37,8 +36,6 @@ pub(crate) struct Shared {
     pub(crate) recent: RwLock<VecDeque<Arc<Commit>>>,
     pub(crate) dirty: Mutex<HashMap<ClusterId, watch::Sender<SetGeneration>>>,
     pub(crate) log: Arc<dyn Log>,
-    /// Lifted: decisions of our own account may take something away.
-    pub(crate) barrier_lifted: AtomicBool,
 }
 
 impl Shared {
@@ -50,7 +47,6 @@ impl Shared {
             recent: RwLock::default(),
             dirty: Mutex::default(),
             log,
-            barrier_lifted: AtomicBool::new(false),
         }
     }
 

@@ -16,7 +16,6 @@ mod waiting;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use hashbrown::HashMap;
 use isthmus_model::name::{PulsarClusterName, Uid};
 use isthmus_model::order::{Epoch, LogIndex, UnixMillis};
 use isthmus_model::pulsar_cluster::PulsarCluster;
@@ -53,12 +52,13 @@ pub struct State {
     pub(crate) clusters: BTreeMap<ClusterId, ClusterState>,
     pub(crate) next_cluster: u32,
     pub(crate) pulsar: BTreeMap<PulsarClusterName, (PulsarId, Arc<PulsarCluster>)>,
-    pub(crate) pulsar_names: HashMap<PulsarId, PulsarClusterName>,
     pub(crate) next_pulsar: u32,
     pub(crate) packages: Packages,
     pub(crate) access: Access,
     pub(crate) waiting: WaitingIndex,
     pub(crate) requests: Requests,
+    /// Clusters whose desired set changed since the writer last took this.
+    pub(crate) touched: Vec<ClusterId>,
 }
 
 impl State {
@@ -81,5 +81,20 @@ impl State {
     /// others, and only if `may_evict`.
     pub fn next_woken(&self, limit: usize, may_evict: bool) -> Vec<Uid> {
         self.waiting.next(limit, may_evict)
+    }
+
+    /// These were planned again. Not logged on its own account: whoever is woken once too often is planned once too often.
+    pub(crate) fn settle(&mut self, uids: &[Uid], evicted: bool) {
+        for uid in uids {
+            let waiting =
+                self.components.find(*uid).and_then(|slot| self.components.get(slot)?.waiting.as_deref());
+            self.waiting.settle(*uid, waiting.copied(), evicted);
+        }
+    }
+
+    pub(crate) fn touch(&mut self, cluster: ClusterId) {
+        if self.touched.last() != Some(&cluster) {
+            self.touched.push(cluster);
+        }
     }
 }

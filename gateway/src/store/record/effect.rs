@@ -24,7 +24,6 @@ enum Kind {
     ClusterChanged = 8,
     ResourceChanged = 9,
     PulsarClusterCreated = 10,
-    Replanned = 11,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -99,7 +98,6 @@ pub(super) fn encode(effect: &Effect) -> EffectRecord {
             record.id = id.0;
             Kind::PulsarClusterCreated
         }
-        Effect::Replanned => Kind::Replanned,
     };
     record.set_kind(kind);
     record
@@ -125,7 +123,6 @@ pub(super) fn decode(record: EffectRecord) -> Result<Effect, BadField> {
         Kind::ClusterChanged => Effect::ClusterChanged,
         Kind::ResourceChanged => Effect::ResourceChanged,
         Kind::PulsarClusterCreated => Effect::PulsarClusterCreated { id: PulsarId(id) },
-        Kind::Replanned => Effect::Replanned,
     })
 }
 

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use isthmus_model::component::ComponentKind;
 use isthmus_model::name::{ComponentName, Digest, Labels, Uid};
 use isthmus_model::order::{Generation, LogIndex, Revision, UnixMillis};
+use isthmus_model::resources::Capacity;
 
 use super::namespaces::NamespaceId;
 use crate::placement::Refusals;
-use crate::placement::{ClusterId, Demand, PulsarId};
+use crate::placement::{ClusterId, Current, Demand, PulsarId};
+use crate::store::quota::Usage;
 
 /// Revisions that are kept of each component, the current one included; those that some cluster still runs are kept beyond it.
 pub const KEPT_REVISIONS: usize = 10;
@@ -102,6 +104,31 @@ impl Component {
     /// What shall run, removals left out.
     pub(crate) fn live(&self) -> impl Iterator<Item = &Entry> {
         self.entries.iter().filter(|entry| !entry.removed)
+    }
+
+    /// What it has, as placement sees it.
+    pub(crate) fn currents(&self) -> Vec<Current> {
+        let current = |entry: &Entry| Current {
+            cluster: entry.cluster,
+            replicas: entry.replicas,
+            reserved: entry.reserved,
+            each: entry.demand.each,
+            leaving: entry.removed,
+        };
+        self.entries.iter().map(current).collect()
+    }
+
+    /// What it counts for in quotas: what runs, or what it asks for while nothing does.
+    pub(crate) fn usage(&self) -> Usage {
+        let mut live = self.live().peekable();
+        let amounts = if self.terminating {
+            Capacity::default()
+        } else if live.peek().is_none() {
+            self.current.demand.each.times(self.current.demand.reserved())
+        } else {
+            live.fold(Capacity::default(), |sum, entry| sum.plus(entry.demand.each.times(entry.reserved)))
+        };
+        Usage { components: 1, amounts }
     }
 
     /// Makes `version` the current one and returns those that are no longer kept.

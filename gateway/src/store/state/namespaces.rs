@@ -41,6 +41,11 @@ impl Namespaces {
         self.entries.get(id.0 as usize)
     }
 
+    /// All, by their numbers.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &NamespaceEntry> {
+        self.entries.iter()
+    }
+
     pub(crate) fn find(&self, tenant: &Tenant, namespace: &Namespace) -> Option<NamespaceId> {
         self.tenants.get(tenant)?.namespaces.get(namespace).copied()
     }

@@ -14,7 +14,7 @@ use isthmus_model::pulsar_cluster::PulsarCluster;
 use isthmus_model::set_digest::SetDigest;
 
 use super::{ClusterState, Component, Entry, Identity, NamespaceEntry, Slot, State, Version};
-use crate::placement::{ClusterId, Refusals, Site};
+use crate::placement::{ClusterId, Current, Refusals, Site};
 use crate::store::command::{ApiToken, JoinToken, Package, SecretHash};
 use crate::store::quota::{Quota, Usage};
 
@@ -275,8 +275,9 @@ impl<'s> ComponentView<'s> {
         self.component.waiting.as_ref().map(|waiting| waiting.refusals)
     }
 
-    pub(crate) fn component(&self) -> &'s Component {
-        self.component
+    /// What it has, as placement sees it.
+    pub fn currents(&self) -> Vec<Current> {
+        self.component.currents()
     }
 }
 

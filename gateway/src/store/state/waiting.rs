@@ -28,11 +28,6 @@ impl WaitingIndex {
         self.all.len()
     }
 
-    /// All who wait, longest first.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = Uid> + '_ {
-        self.all.iter().map(|(_, uid)| *uid)
-    }
-
     pub(crate) fn insert(&mut self, uid: Uid, waiting: Waiting) {
         self.all.insert((waiting.since, uid));
         self.queues(waiting.refusals, |queue| {
@@ -50,9 +45,12 @@ impl WaitingIndex {
     }
 
     /// Something changed that these reasons spoke of.
-    pub(crate) fn wake(&mut self, reasons: Refusals) {
+    pub(crate) fn wake(&mut self, reasons: &[Reason]) {
+        if self.all.is_empty() {
+            return;
+        }
         for (queue, reason) in self.by_refusal.iter().zip(Refusals::REASONS) {
-            if reasons.contains(reason) {
+            if reasons.contains(&reason) {
                 self.woken.extend(queue);
             }
         }
@@ -109,7 +107,7 @@ impl WaitingIndex {
     }
 }
 
-/// The reasons that each kind of change may do away with.
+/// The reasons that room given back may do away with.
 pub(crate) const CAPACITY: &[Reason] =
     &[Reason::InsufficientCapacity, Reason::SpreadUnsatisfied, Reason::QuotaExceeded];
 
@@ -129,9 +127,9 @@ mod tests {
             (waiting(9, &[Reason::Cordoned, Reason::InsufficientCapacity]), waiting(2, &[Reason::Cordoned]));
         index.insert(uid(1), a);
         index.insert(uid(2), b);
-        index.wake([Reason::InsufficientCapacity].into_iter().collect());
+        index.wake(&[Reason::InsufficientCapacity]);
         assert_eq!(index.next(9, true), [uid(1)]);
-        index.wake([Reason::Cordoned].into_iter().collect());
+        index.wake(&[Reason::Cordoned]);
         assert_eq!(index.next(9, true), [uid(2), uid(1)]);
         index.settle(uid(2), Some(b), true);
         assert_eq!(index.next(9, true), [uid(1)]);

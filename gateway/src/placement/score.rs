@@ -1,0 +1,43 @@
+//! Which of the clusters that may run a component is better.
+
+use std::cmp::Reverse;
+
+use super::{Demand, Site, filter};
+
+/// What speaks for a cluster, most important first: the greatest score wins, and the derived order is the ranking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Score {
+    /// It runs there already: moving costs more than any imbalance.
+    pub stays: bool,
+    /// No taint asks to be left alone.
+    pub preferred: bool,
+    /// Thousandths of its scarcest resource that are free.
+    pub free_permille: u16,
+    /// Instances there, fewest first: decides between clusters without bounds.
+    pub instances: Reverse<u64>,
+    /// Its place in the order of names, so that there is no tie.
+    pub rank: Reverse<usize>,
+}
+
+pub(crate) fn score(site: &Site, rank: usize, demand: &Demand, stays: bool) -> Score {
+    Score {
+        stays,
+        preferred: site.cluster.taints.is_empty() || filter::preferred(site, demand),
+        free_permille: site.free_permille(),
+        instances: Reverse(site.reserved().instances),
+        rank: Reverse(rank),
+    }
+}
+
+impl std::fmt::Display for Score {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.stays {
+            f.write_str("runs there already, ")?;
+        }
+        if !self.preferred {
+            f.write_str("asks to be left alone, ")?;
+        }
+        let percent = f64::from(self.free_permille) / 10.0;
+        write!(f, "{percent:.1}% free, {} instances", self.instances.0)
+    }
+}

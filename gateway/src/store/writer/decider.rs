@@ -1,0 +1,199 @@
+//! Decides commands in the order of the queue, each against the state with all before it.
+
+use std::sync::Arc;
+
+use isthmus_daemon::clock::Clock;
+use isthmus_model::name::PrincipalName;
+use isthmus_model::order::{Epoch, LogIndex};
+use tokio::sync::mpsc;
+
+use super::pending::{Batch, Pending};
+use super::{Failure, now, spawn};
+use crate::placement::Cache;
+use crate::store::apply::apply;
+use crate::store::command::{Command, Submission};
+use crate::store::commit::Commit;
+use crate::store::decide::{Verdict, decide};
+use crate::store::handle::{Answer, Group, Message};
+use crate::store::record::{self, Prepared};
+use crate::store::shared::Shared;
+use crate::store::state::State;
+
+/// Commands that are decided under one hold of the lock: about a quarter of a millisecond, which is what a read may have to
+/// wait.
+const PORTION: usize = 64;
+
+/// Components that are planned again in one commit: so many that a commit is worth it, so few that nobody waits for it.
+const REPLANNED: usize = 128;
+
+/// Who asks for planning again.
+const PLANNER: &str = "system:planner";
+
+pub(super) struct Decider {
+    epoch: Epoch,
+    shared: Arc<Shared>,
+    clock: Arc<dyn Clock>,
+    pending: Arc<Pending>,
+    cache: Cache,
+    may_evict: bool,
+    stopping: bool,
+}
+
+/// Tells the appender that nothing more comes, however the decider ends.
+struct Ended(Arc<Pending>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
+pub(super) fn start(mut decider: Decider, mut queue: mpsc::Receiver<Message>) -> Result<(), Failure> {
+    let ended = Ended(decider.pending.clone());
+    spawn("store-decider", move || {
+        let _ended = ended;
+        // The appender says why, when it has given up.
+        let _ = decider.run(&mut queue);
+    })
+}
+
+impl Decider {
+    pub(super) fn new(
+        epoch: Epoch,
+        shared: Arc<Shared>,
+        clock: Arc<dyn Clock>,
+        pending: Arc<Pending>,
+    ) -> Self {
+        Self { epoch, shared, clock, pending, cache: Cache::default(), may_evict: false, stopping: false }
+    }
+
+    fn run(&mut self, queue: &mut mpsc::Receiver<Message>) -> Result<(), ()> {
+        loop {
+            let woken = self.woken();
+            // While somebody is woken, the queue is only looked at; else there is nothing to do but wait for it.
+            let message = if woken.is_empty() {
+                match queue.blocking_recv() {
+                    Some(message) => Some(message),
+                    None => return Ok(()),
+                }
+            } else {
+                queue.try_recv().ok()
+            };
+            if let Some(message) = message {
+                self.take(message, queue)?;
+            }
+            if self.stopping && queue.is_empty() {
+                return Ok(());
+            }
+            if !woken.is_empty() {
+                self.replan(woken)?;
+            }
+        }
+    }
+
+    /// Decides what is in the queue by now, up to a portion.
+    fn take(&mut self, message: Message, queue: &mut mpsc::Receiver<Message>) -> Result<(), ()> {
+        let mut groups = Vec::new();
+        let mut count = 0;
+        let mut next = Some(message);
+        while let Some(message) = next {
+            match message {
+                Message::Group(group) => {
+                    count += group.items.len();
+                    groups.push(group);
+                }
+                Message::LiftBarrier => {
+                    self.may_evict = true;
+                    // Some may have been looked at before, and left because something would have been taken away.
+                    self.shared.state.write().waiting.wake_all();
+                }
+                Message::Stop => {
+                    self.stopping = true;
+                    queue.close();
+                }
+            }
+            next = if count < PORTION { queue.try_recv().ok() } else { None };
+        }
+        self.groups(groups)
+    }
+
+    fn groups(&mut self, groups: Vec<Group>) -> Result<(), ()> {
+        let mut items = Vec::new();
+        let mut waiting = Vec::with_capacity(groups.len());
+        for Group { items: own, answer } in groups {
+            waiting.push((answer, own.len()));
+            items.extend(own);
+        }
+        let mut answers = Vec::with_capacity(items.len());
+        let mut batch = Batch::default();
+        let mut items = items.into_iter().peekable();
+        while items.peek().is_some() {
+            self.portion(items.by_ref().take(PORTION), &mut batch, &mut answers);
+        }
+        let mut answers = answers.into_iter();
+        for (answer, count) in waiting {
+            batch.answers.push((answer, answers.by_ref().take(count).collect()));
+        }
+        self.pending.give(batch)
+    }
+
+    fn portion(
+        &mut self,
+        items: impl Iterator<Item = Prepared>,
+        batch: &mut Batch,
+        answers: &mut Vec<Answer>,
+    ) {
+        let mut decided = Vec::with_capacity(PORTION);
+        let shared = self.shared.clone();
+        let mut state = shared.state.write();
+        for item in items {
+            let (answer, commit) = self.one(&mut state, item);
+            answers.push(answer);
+            decided.extend(commit);
+        }
+        for cluster in std::mem::take(&mut state.touched) {
+            if let Some(generation) = state.clusters.get(&cluster).map(|cluster| cluster.desired.generation())
+            {
+                batch.touched.insert(cluster, generation);
+            }
+        }
+        drop(state);
+        for (commit, encoded) in decided {
+            let record = record::encode(&commit, encoded);
+            batch.push(Arc::new(commit), record);
+        }
+    }
+
+    fn one(&mut self, state: &mut State, item: Prepared) -> (Answer, Option<(Commit, bytes::Bytes)>) {
+        let Prepared { principal, time, request, command, encoded } = item;
+        match decide(state, time, request.as_ref(), &command, &mut self.cache) {
+            Err(rejection) => (Err(rejection), None),
+            Ok(Verdict::Nothing(outcome)) => {
+                if let Command::Replan { uids, may_evict } = &command {
+                    state.settle(uids, *may_evict);
+                }
+                (Ok(outcome), None)
+            }
+            Ok(Verdict::Effects(effects)) => {
+                let index: LogIndex = state.applied.next();
+                let commit = Commit { index, epoch: self.epoch, time, principal, request, command, effects };
+                apply(state, &commit);
+                (Ok(commit.outcome()), Some((commit, encoded)))
+            }
+        }
+    }
+
+    fn woken(&self) -> Vec<isthmus_model::name::Uid> {
+        self.shared.state.read().next_woken(REPLANNED, self.may_evict)
+    }
+
+    fn replan(&mut self, uids: Vec<isthmus_model::name::Uid>) -> Result<(), ()> {
+        let Ok(principal) = PrincipalName::new(PLANNER) else { return Ok(()) };
+        let command = Command::Replan { uids, may_evict: self.may_evict };
+        let time = now(self.clock.as_ref());
+        let item = Prepared::new(Submission { principal, time, request: None, command });
+        let mut batch = Batch::default();
+        self.portion(std::iter::once(item), &mut batch, &mut Vec::new());
+        self.pending.give(batch)
+    }
+}
