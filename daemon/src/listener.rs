@@ -35,16 +35,6 @@ pub use connection::{Connection, Memo, Peer};
 use bucket::Bucket;
 use connection::Transport;
 
-/// Where a port is, and what newcomers may cost.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Config {
-    /// Address and port. Port 0 takes a free one.
-    pub listen: SocketAddr,
-    /// What newcomers may cost.
-    #[serde(default)]
-    pub limits: Limits,
-}
-
 /// What newcomers may cost.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -141,16 +131,21 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Binds the port. `name` is its name in logs and metrics.
+    /// Binds the port; port 0 takes a free one. `name` is its name in logs and metrics.
     ///
     /// # Errors
     /// The port is taken, the address is not ours, or it would be plain text beyond this machine.
-    pub async fn bind(name: &'static str, config: &Config, security: Security) -> Result<Self, Error> {
-        permitted(config.listen, &security)?;
-        let failed = |source| Error::Bind { address: config.listen, source };
-        let socket = TcpListener::bind(config.listen).await.map_err(failed)?;
+    pub async fn bind(
+        name: &'static str,
+        address: SocketAddr,
+        limits: Limits,
+        security: Security,
+    ) -> Result<Self, Error> {
+        permitted(address, &security)?;
+        let failed = |source| Error::Bind { address, source };
+        let socket = TcpListener::bind(address).await.map_err(failed)?;
         let address = socket.local_addr().map_err(failed)?;
-        Ok(Self { name, socket, address, limits: config.limits.clone(), security })
+        Ok(Self { name, socket, address, limits, security })
     }
 
     /// The address with the port that was really taken.

@@ -10,12 +10,11 @@ use crate::tls::{Alpn, Clients, client_config, server_config};
 
 const SOON: Duration = Duration::from_secs(10);
 
-fn config(limits: Limits) -> Config {
-    Config { listen: SocketAddr::from(([127, 0, 0, 1], 0)), limits }
-}
+/// A free port of this machine.
+const HERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
 
 async fn plain(tasks: &Tasks, limits: Limits) -> Incoming {
-    Listener::bind("test", &config(limits), Security::Plaintext).await.unwrap().accept(tasks)
+    Listener::bind("test", HERE, limits, Security::Plaintext).await.unwrap().accept(tasks)
 }
 
 async fn next(incoming: &mut Incoming) -> Connection {
@@ -26,8 +25,9 @@ async fn next(incoming: &mut Incoming) -> Connection {
 
 #[tokio::test]
 async fn plain_text_is_for_this_machine_only() {
-    let everywhere = Config { listen: SocketAddr::from(([0, 0, 0, 0], 0)), limits: Limits::default() };
-    let refused = Listener::bind("test", &everywhere, Security::Plaintext).await.unwrap_err();
+    let everywhere = SocketAddr::from(([0, 0, 0, 0], 0));
+    let refused =
+        Listener::bind("test", everywhere, Limits::default(), Security::Plaintext).await.unwrap_err();
     assert_eq!(
         refused.to_string(),
         "0.0.0.0:0 is not served without TLS: plain text is for loopback addresses only; configure a certificate, \
@@ -40,8 +40,7 @@ async fn plain_text_is_for_this_machine_only() {
 async fn a_taken_port_is_named() {
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap().into_std().unwrap();
     let address = taken.local_addr().unwrap();
-    let config = Config { listen: address, limits: Limits::default() };
-    let refused = Listener::bind("test", &config, Security::Plaintext).await.unwrap_err();
+    let refused = Listener::bind("test", address, Limits::default(), Security::Plaintext).await.unwrap_err();
     assert_eq!(refused.to_string(), format!("cannot listen on {address}"));
 }
 
@@ -53,7 +52,7 @@ async fn a_handler_learns_who_is_at_the_other_end() {
         server_config(ours.identity("gateway"), Clients::MayShow(ours.trust()), Alpn::Http2).unwrap();
     let client = client_config(ours.trust(), Some(agent.clone()), Alpn::Http2).unwrap();
     let tasks = Tasks::new();
-    let listener = Listener::bind("test", &config(Limits::default()), Security::Tls(server)).await.unwrap();
+    let listener = Listener::bind("test", HERE, Limits::default(), Security::Tls(server)).await.unwrap();
     let address = listener.local_address();
     let mut incoming = listener.accept(&tasks);
     let asking = async {
@@ -88,7 +87,7 @@ async fn who_says_nothing_holds_up_nobody_and_is_shown_out() {
     let tasks = Tasks::new();
     // The silent one takes the first of two places, so the other must wait for nothing.
     let limits = Limits { handshakes: 2, handshake_timeout: Duration::from_millis(300), ..Limits::default() };
-    let listener = Listener::bind("test", &config(limits), Security::Tls(server)).await.unwrap();
+    let listener = Listener::bind("test", HERE, limits, Security::Tls(server)).await.unwrap();
     let address = listener.local_address();
     let mut incoming = listener.accept(&tasks);
     let mut silent = TcpStream::connect(address).await.unwrap();
