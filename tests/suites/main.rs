@@ -1,3 +1,4 @@
 //! Isthmus against real servers. One binary, because every further one would link everything again.
 
+mod host;
 mod pulsar_admin;

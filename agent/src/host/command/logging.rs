@@ -11,7 +11,7 @@ pub(super) const PYTHON: &str = "logging.ini";
 /// Log4j 2's configuration. Pulsar's instance adds the log topic to it by itself.
 pub(super) fn log4j(log: Option<&LogConfig>) -> String {
     let layout = if is_json(log) {
-        r#"<JsonTemplateLayout eventTemplateUri="classpath:EcsLayout.json"/>"#
+        r#"<JsonLayout compact="true" eventEol="true" stacktraceAsString="true"/>"#
     } else {
         r#"<PatternLayout pattern="%d{yyyy-MM-dd'T'HH:mm:ss,SSSZ} [%t] %-5level %logger{36} - %msg%n"/>"#
     };

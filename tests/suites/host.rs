@@ -1,0 +1,321 @@
+//! The local target against a real Pulsar: functions, a source and a sink as processes of this host.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use isthmus_agent::host::attached::AdminApi;
+use isthmus_agent::host::config::{self, Config, Ports};
+use isthmus_agent::host::decode::Undecodable;
+use isthmus_agent::host::{Error, LocalTarget};
+use isthmus_agent::target::{Desired, DesiredSet, DesiredWriter, Observe, Package, Packages, Target, desired};
+use isthmus_daemon::clock::SystemClock;
+use isthmus_model::assignment::Assignment;
+use isthmus_model::component::{Component, ComponentKind, Spec};
+use isthmus_model::name::{Digest, FullName, PulsarClusterName, Uid};
+use isthmus_model::observation::{Observation, Phase};
+use isthmus_model::order::{Generation, Revision};
+use isthmus_model::policy::Placement;
+use isthmus_model::pulsar_cluster::PulsarCluster;
+use isthmus_testbed::traffic::{Load, Schema};
+use isthmus_testbed::{Cache, Pulsar, PulsarOptions, Traffic};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// A Java instance takes five seconds when it is alone, and others start at the same time.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// The digest under which the connector is asked for.
+const NAR: Digest = Digest([1; 32]);
+
+/// What an assignment holds here.
+#[derive(Serialize, Deserialize)]
+struct Encoded {
+    kind: ComponentKind,
+    name: String,
+    spec: Spec,
+}
+
+fn decode(bytes: &[u8]) -> Result<Component, Undecodable> {
+    let wrong = |error: &dyn std::error::Error| Undecodable(error.to_string());
+    let Encoded { kind, name, spec } = serde_json::from_slice(bytes).map_err(|error| wrong(&error))?;
+    let name: FullName = name.parse().map_err(|error| wrong(&error))?;
+    let (labels, annotations, placement) = (BTreeMap::new(), BTreeMap::new(), Placement::default());
+    Ok(Component { kind, name, labels, annotations, placement, spec })
+}
+
+#[derive(Clone)]
+struct Nar(PathBuf);
+
+impl Packages for Nar {
+    type Error = std::io::Error;
+
+    async fn package(&self, digest: Digest) -> Result<Package, std::io::Error> {
+        assert_eq!(digest, NAR);
+        Ok(Package::pinned(self.0.clone(), Arc::default()))
+    }
+}
+
+type Seen = BTreeMap<Uid, Observation>;
+
+#[derive(Clone)]
+struct Newest(Arc<watch::Sender<Seen>>);
+
+impl Observe for Newest {
+    fn observe(&self, observation: Observation) {
+        self.0.send_modify(|seen| drop(seen.insert(observation.uid, observation)));
+    }
+}
+
+/// What an agent is to its target.
+struct Agent {
+    writer: DesiredWriter,
+    seen: watch::Receiver<Seen>,
+    stop: CancellationToken,
+    running: JoinHandle<Result<(), Error>>,
+}
+
+/// One host, on which agents come and go.
+struct Host {
+    directory: tempfile::TempDir,
+    config: Config,
+    nar: PathBuf,
+}
+
+impl Host {
+    async fn new(cache: &Cache, pulsar: &Pulsar, ports: Ports) -> Result<Self> {
+        let directory = tempfile::tempdir()?;
+        let config = Config {
+            data: directory.path().to_path_buf(),
+            pulsar: config::Pulsar {
+                home: Some(pulsar.home().dir().to_path_buf()),
+                java: None,
+                python: Some(cache.python().await?.python()),
+            },
+            runner: Some(runner()?),
+            ports,
+            ..Config::default()
+        };
+        Ok(Self { directory, config, nar: cache.data_generator().await? })
+    }
+
+    async fn agent(&self, loaded: DesiredSet) -> Result<Agent> {
+        let admin = AdminApi::new(self.config.poll.timeout);
+        let target = LocalTarget::open(self.config.clone(), decode, Arc::new(SystemClock), admin).await?;
+        let target = Arc::new(target);
+        let declared = target.declare().await;
+        assert_eq!(declared.capabilities, ["java", "python", "go"]);
+        let (writer, handle) = desired(loaded);
+        let (sender, seen) = watch::channel(Seen::new());
+        let stop = CancellationToken::new();
+        let run = target.run(handle, Newest(Arc::new(sender)), Nar(self.nar.clone()), stop.clone());
+        Ok(Agent { writer, seen, stop, running: tokio::spawn(run) })
+    }
+
+    /// Pid and start time of every program that was started here.
+    fn programs(&self) -> Result<BTreeMap<PathBuf, Value>> {
+        let mut programs = BTreeMap::new();
+        for component in std::fs::read_dir(self.directory.path().join("instances"))? {
+            for instance in std::fs::read_dir(component?.path())? {
+                let path = instance?.path();
+                let state: Value = serde_json::from_slice(&std::fs::read(path.join("state.json"))?)?;
+                programs.insert(path, state.get("child").cloned().context("who runs")?);
+            }
+        }
+        Ok(programs)
+    }
+}
+
+impl Agent {
+    fn want(&self, wanted: &[Desired]) {
+        self.writer.update(|set| {
+            set.settled = true;
+            set.entries.extend(wanted.iter().map(|desired| (desired.uid(), desired.clone())));
+        });
+    }
+
+    async fn until(&mut self, what: &str, is_so: impl Fn(&Seen) -> bool) -> Result<Seen> {
+        let reached = tokio::time::timeout(PATIENCE, self.seen.wait_for(|seen| is_so(seen))).await.is_ok();
+        let seen = self.seen.borrow().clone();
+        anyhow::ensure!(reached, "not seen: {what}; last seen: {seen:#?}");
+        Ok(seen)
+    }
+
+    async fn goes_away(self) -> Result<()> {
+        self.stop.cancel();
+        Ok(self.running.await??)
+    }
+}
+
+/// The guard's program, built from this checkout.
+fn runner() -> Result<PathBuf> {
+    let build = std::process::Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--package", "isthmus-runner"])
+        .status()?;
+    anyhow::ensure!(build.success(), "isthmus-runner does not build");
+    // target/debug/deps/THIS: the programs are one directory up.
+    let own = std::env::current_exe()?;
+    Ok(own.ancestors().nth(2).context("a target directory")?.join("isthmus-runner"))
+}
+
+fn run(pulsar: &Pulsar, uid: u128, kind: ComponentKind, name: &str, replicas: u32, spec: Value) -> Result<Desired> {
+    let name = format!("public/default/{name}");
+    let spec = Spec { auto_ack: true, ..serde_json::from_value(spec)? };
+    let encoded = serde_json::to_vec(&Encoded { kind, name: name.clone(), spec })?;
+    Ok(Desired::Run(Arc::new(Assignment {
+        uid: Uid(uuid::Uuid::from_u128(uid)),
+        name: name.parse()?,
+        kind,
+        generation: Generation(1),
+        revision: Revision(1),
+        replicas,
+        pulsar: Arc::new(PulsarCluster {
+            name: PulsarClusterName::new(pulsar.cluster())?,
+            service_url: pulsar.service_url(),
+            admin_url: pulsar.admin_url(),
+            pulsar_name: String::new(),
+            state_service_url: String::new(),
+            peers: Vec::new(),
+        }),
+        spec: encoded.into(),
+    })))
+}
+
+fn stop(desired: &Desired) -> Desired {
+    let removal = isthmus_model::assignment::Removal { uid: desired.uid(), generation: Generation(9) };
+    Desired::Stop(removal)
+}
+
+fn topic(name: &str) -> String {
+    format!("persistent://public/default/{name}")
+}
+
+fn java(pulsar: &Pulsar, uid: u128, name: &str, replicas: u32) -> Result<Desired> {
+    run(pulsar, uid, ComponentKind::Function, name, replicas, json!({
+        "className": "org.apache.pulsar.functions.api.examples.ExclamationFunction",
+        "runtime": {"type": "java", "package": {"file": "/pulsar/examples/api-examples.jar"}},
+        "input": {"topics": {topic(&format!("{name}-in")): {}}, "typeClassName": "java.lang.String",
+                  "subscriptionPosition": "Earliest"},
+        "output": {"topic": topic(&format!("{name}-out")), "typeClassName": "java.lang.String"},
+        "resources": {"limits": {"memoryBytes": 268_435_456}},
+    }))
+}
+
+fn python(pulsar: &Pulsar, uid: u128, name: &str, replicas: u32) -> Result<Desired> {
+    run(pulsar, uid, ComponentKind::Function, name, replicas, json!({
+        "className": "native_exclamation_function",
+        "runtime": {"type": "python", "package": {"file": "/pulsar/examples/python-examples/native_exclamation_function.py"}},
+        "input": {"topics": {topic(&format!("{name}-in")): {}}, "subscriptionPosition": "Earliest"},
+        "output": {"topic": topic(&format!("{name}-out"))},
+    }))
+}
+
+fn all_ready(count: usize) -> impl Fn(&Seen) -> bool {
+    move |seen| seen.len() == count && seen.values().all(|seen| seen.phase == Phase::Ready)
+}
+
+async fn exchange(pulsar: &Pulsar, traffic: &Traffic, name: &str, schema: Schema, prefix: &str) -> Result<()> {
+    let url = pulsar.service_url();
+    let mut witness = traffic.consume(&url, &topic(&format!("{name}-out")), "witness").await?;
+    let load = Load { topic: topic(&format!("{name}-in")), schema, prefix: prefix.into(), count: 100, seed: 1 };
+    let sent = traffic.produce(&url, &load, PATIENCE).await?;
+    let received = witness.collect(&sent, PATIENCE).await?;
+    assert_eq!(received.missing(&sent), Vec::<&str>::new(), "lost on the way through {name}");
+    let first = received.by_id().get(&sent[0]).and_then(|texts| texts.first());
+    assert!(first.is_some_and(|text| text.ends_with('!')), "{first:?}");
+    Ok(())
+}
+
+/// One test, because a server takes ten seconds to start.
+#[tokio::test(flavor = "multi_thread")]
+async fn functions_run_are_counted_and_outlive_their_agent() -> Result<()> {
+    let cache = Cache::from_env()?;
+    let pulsar = Pulsar::start(&cache, PulsarOptions::named("east")).await?;
+    let traffic = Traffic::provide(&cache).await?;
+    let host = Host::new(&cache, &pulsar, Ports { first: 21_000, last: 21_999 }).await?;
+    let wanted = [java(&pulsar, 1, "java", 1)?, python(&pulsar, 2, "python", 2)?];
+    for name in ["java-out", "python-out"] {
+        pulsar.create_subscription(&topic(name), "witness").await?;
+    }
+
+    let mut agent = host.agent(DesiredSet::default()).await?;
+    agent.want(&wanted);
+    let seen = agent.until("both functions ready", all_ready(2)).await?;
+    assert!(seen.values().all(|seen| seen.restarts == 0 && seen.last_error.is_empty()), "{seen:#?}");
+    let before = host.programs()?;
+    assert_eq!(before.len(), 3);
+    exchange(&pulsar, &traffic, "java", Schema::String, "one").await?;
+    exchange(&pulsar, &traffic, "python", Schema::Bytes, "one").await?;
+    agent
+        .until("the messages counted", |seen| {
+            seen.values().all(|seen| seen.messages.received == 100 && seen.messages.processed == 100)
+        })
+        .await?;
+
+    // Nobody looks after them, and they work on.
+    agent.goes_away().await?;
+    exchange(&pulsar, &traffic, "java", Schema::String, "two").await?;
+    let entries = wanted.iter().map(|desired| (desired.uid(), desired.clone())).collect();
+    let mut agent = host.agent(DesiredSet { entries, settled: true }).await?;
+    agent.until("both functions ready again", all_ready(2)).await?;
+    assert_eq!(host.programs()?, before, "no process was restarted");
+
+    // Another host consumes the same subscription: each counts its own instance as ready, not the other's.
+    let other = Host::new(&cache, &pulsar, Ports { first: 22_000, last: 22_999 }).await?;
+    let mut far = other.agent(DesiredSet::default()).await?;
+    far.want(&wanted[1..]);
+    far.until("the other host's copy ready", all_ready(1)).await?;
+    agent.want(&[stop(&wanted[1])]);
+    agent.until("the copy here stopped", |seen| seen[&wanted[1].uid()].phase == Phase::Stopped).await?;
+    far.until("the other host's copy still ready", all_ready(1)).await?;
+
+    far.want(&[stop(&wanted[1])]);
+    agent.want(&[stop(&wanted[0])]);
+    let all_stopped = |seen: &Seen| seen.values().all(|seen| seen.phase == Phase::Stopped);
+    far.until("the other host empty", all_stopped).await?;
+    agent.until("this host empty", all_stopped).await?;
+    far.goes_away().await?;
+    agent.goes_away().await?;
+    pulsar.stop().await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_and_a_sink_move_messages_from_their_nar() -> Result<()> {
+    let cache = Cache::from_env()?;
+    let pulsar = Pulsar::start(&cache, PulsarOptions::named("west")).await?;
+    let host = Host::new(&cache, &pulsar, Ports { first: 23_000, last: 23_999 }).await?;
+    let package = json!({"file": "data-generator.nar", "digest": NAR, "location": format!("sha256:{NAR}")});
+    let person = "org.apache.pulsar.io.datagenerator.Person";
+    let source = run(&pulsar, 1, ComponentKind::Source, "people", 1, json!({
+        "runtime": {"type": "java", "package": package},
+        "sourceConnector": {"className": "org.apache.pulsar.io.datagenerator.DataGeneratorSource",
+                            "typeClassName": person, "config": {"sleepBetweenMessages": 20}},
+        "output": {"topic": topic("people"), "typeClassName": person},
+        "resources": {"limits": {"memoryBytes": 268_435_456}},
+    }))?;
+    let sink = run(&pulsar, 2, ComponentKind::Sink, "printer", 1, json!({
+        "runtime": {"type": "java", "package": package},
+        "sinkConnector": {"className": "org.apache.pulsar.io.datagenerator.DataGeneratorPrintSink", "typeClassName": person},
+        "input": {"topics": {topic("people"): {}}, "typeClassName": person, "subscriptionPosition": "Earliest"},
+        "resources": {"limits": {"memoryBytes": 268_435_456}},
+    }))?;
+    let mut agent = host.agent(DesiredSet::default()).await?;
+    agent.want(&[source.clone()]);
+    agent.until("the source ready", all_ready(1)).await?;
+    agent.want(&[sink.clone()]);
+    agent.until("the sink ready", all_ready(2)).await?;
+    agent
+        .until("messages through both", |seen| seen.values().all(|seen| seen.messages.received >= 10))
+        .await?;
+    agent.want(&[stop(&source), stop(&sink)]);
+    agent.until("both stopped", |seen| seen.values().all(|seen| seen.phase == Phase::Stopped)).await?;
+    agent.goes_away().await?;
+    pulsar.stop().await?;
+    Ok(())
+}
