@@ -1,7 +1,7 @@
 //! The local target against a real Pulsar: functions, a source and a sink as processes of this host.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +10,9 @@ use isthmus_agent::host::attached::AdminApi;
 use isthmus_agent::host::config::{self, Config, Ports};
 use isthmus_agent::host::decode::Undecodable;
 use isthmus_agent::host::{Error, LocalTarget};
-use isthmus_agent::target::{Desired, DesiredSet, DesiredWriter, Observe, Package, Packages, Target, desired};
+use isthmus_agent::target::{
+    Desired, DesiredSet, DesiredWriter, Observe, Package, Packages, Target, desired,
+};
 use isthmus_daemon::clock::SystemClock;
 use isthmus_model::assignment::Assignment;
 use isthmus_model::component::{Component, ComponentKind, Spec};
@@ -74,6 +76,7 @@ impl Observe for Newest {
 
 /// What an agent is to its target.
 struct Agent {
+    data: PathBuf,
     writer: DesiredWriter,
     seen: watch::Receiver<Seen>,
     stop: CancellationToken,
@@ -114,7 +117,8 @@ impl Host {
         let (sender, seen) = watch::channel(Seen::new());
         let stop = CancellationToken::new();
         let run = target.run(handle, Newest(Arc::new(sender)), Nar(self.nar.clone()), stop.clone());
-        Ok(Agent { writer, seen, stop, running: tokio::spawn(run) })
+        let data = self.config.data.clone();
+        Ok(Agent { data, writer, seen, stop, running: tokio::spawn(run) })
     }
 
     /// Pid and start time of every program that was started here.
@@ -131,6 +135,20 @@ impl Host {
     }
 }
 
+impl Drop for Host {
+    /// A test that fails leaves nothing running: whatever belongs to an instance has its directory in its environment.
+    fn drop(&mut self) {
+        let data = self.directory.path().as_os_str().as_encoded_bytes();
+        for process in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+            let environment = std::fs::read(process.path().join("environ")).unwrap_or_default();
+            if environment.windows(data.len()).any(|window| window == data) {
+                let kill = std::process::Command::new("kill").arg("-9").arg(process.file_name()).status();
+                drop(kill);
+            }
+        }
+    }
+}
+
 impl Agent {
     fn want(&self, wanted: &[Desired]) {
         self.writer.update(|set| {
@@ -142,7 +160,7 @@ impl Agent {
     async fn until(&mut self, what: &str, is_so: impl Fn(&Seen) -> bool) -> Result<Seen> {
         let reached = tokio::time::timeout(PATIENCE, self.seen.wait_for(|seen| is_so(seen))).await.is_ok();
         let seen = self.seen.borrow().clone();
-        anyhow::ensure!(reached, "not seen: {what}; last seen: {seen:#?}");
+        anyhow::ensure!(reached, "not seen: {what}; last seen: {seen:#?}\n{}", ends_of_logs(&self.data));
         Ok(seen)
     }
 
@@ -150,6 +168,20 @@ impl Agent {
         self.stop.cancel();
         Ok(self.running.await??)
     }
+}
+
+/// The last lines of every instance's log, for who reads why a test failed.
+fn ends_of_logs(data: &Path) -> String {
+    let folders =
+        |path: PathBuf| std::fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut text = String::new();
+    for directory in folders(data.join("instances")).flat_map(folders) {
+        let log = std::fs::read_to_string(directory.join("instance.log")).unwrap_or_default();
+        let last: Vec<_> = log.lines().rev().take(15).collect();
+        text.push_str(&format!("{}:\n", directory.display()));
+        last.into_iter().rev().for_each(|line| text.push_str(&format!("    {line}\n")));
+    }
+    text
 }
 
 /// The guard's program, built from this checkout.
@@ -163,7 +195,14 @@ fn runner() -> Result<PathBuf> {
     Ok(own.ancestors().nth(2).context("a target directory")?.join("isthmus-runner"))
 }
 
-fn run(pulsar: &Pulsar, uid: u128, kind: ComponentKind, name: &str, replicas: u32, spec: Value) -> Result<Desired> {
+fn run(
+    pulsar: &Pulsar,
+    uid: u128,
+    kind: ComponentKind,
+    name: &str,
+    replicas: u32,
+    spec: Value,
+) -> Result<Desired> {
     let name = format!("public/default/{name}");
     let spec = Spec { auto_ack: true, ..serde_json::from_value(spec)? };
     let encoded = serde_json::to_vec(&Encoded { kind, name: name.clone(), spec })?;
@@ -196,33 +235,54 @@ fn topic(name: &str) -> String {
 }
 
 fn java(pulsar: &Pulsar, uid: u128, name: &str, replicas: u32) -> Result<Desired> {
-    run(pulsar, uid, ComponentKind::Function, name, replicas, json!({
-        "className": "org.apache.pulsar.functions.api.examples.ExclamationFunction",
-        "runtime": {"type": "java", "package": {"file": "/pulsar/examples/api-examples.jar"}},
-        "input": {"topics": {topic(&format!("{name}-in")): {}}, "typeClassName": "java.lang.String",
-                  "subscriptionPosition": "Earliest"},
-        "output": {"topic": topic(&format!("{name}-out")), "typeClassName": "java.lang.String"},
-        "resources": {"limits": {"memoryBytes": 268_435_456}},
-    }))
+    run(
+        pulsar,
+        uid,
+        ComponentKind::Function,
+        name,
+        replicas,
+        json!({
+            "className": "org.apache.pulsar.functions.api.examples.ExclamationFunction",
+            "runtime": {"type": "java", "package": {"file": "/pulsar/examples/api-examples.jar"}},
+            "input": {"topics": {topic(&format!("{name}-in")): {}}, "typeClassName": "java.lang.String",
+                      "subscriptionPosition": "Earliest"},
+            "output": {"topic": topic(&format!("{name}-out")), "typeClassName": "java.lang.String"},
+            "resources": {"limits": {"memoryBytes": 268_435_456}},
+        }),
+    )
 }
 
 fn python(pulsar: &Pulsar, uid: u128, name: &str, replicas: u32) -> Result<Desired> {
-    run(pulsar, uid, ComponentKind::Function, name, replicas, json!({
-        "className": "native_exclamation_function",
-        "runtime": {"type": "python", "package": {"file": "/pulsar/examples/python-examples/native_exclamation_function.py"}},
-        "input": {"topics": {topic(&format!("{name}-in")): {}}, "subscriptionPosition": "Earliest"},
-        "output": {"topic": topic(&format!("{name}-out"))},
-    }))
+    run(
+        pulsar,
+        uid,
+        ComponentKind::Function,
+        name,
+        replicas,
+        json!({
+            "className": "native_exclamation_function",
+            "runtime": {"type": "python", "package": {"file": "/pulsar/examples/python-examples/native_exclamation_function.py"}},
+            "input": {"topics": {topic(&format!("{name}-in")): {}}, "subscriptionPosition": "Earliest"},
+            "output": {"topic": topic(&format!("{name}-out"))},
+        }),
+    )
 }
 
 fn all_ready(count: usize) -> impl Fn(&Seen) -> bool {
     move |seen| seen.len() == count && seen.values().all(|seen| seen.phase == Phase::Ready)
 }
 
-async fn exchange(pulsar: &Pulsar, traffic: &Traffic, name: &str, schema: Schema, prefix: &str) -> Result<()> {
+async fn exchange(
+    pulsar: &Pulsar,
+    traffic: &Traffic,
+    name: &str,
+    schema: Schema,
+    prefix: &str,
+) -> Result<()> {
     let url = pulsar.service_url();
     let mut witness = traffic.consume(&url, &topic(&format!("{name}-out")), "witness").await?;
-    let load = Load { topic: topic(&format!("{name}-in")), schema, prefix: prefix.into(), count: 100, seed: 1 };
+    let load =
+        Load { topic: topic(&format!("{name}-in")), schema, prefix: prefix.into(), count: 100, seed: 1 };
     let sent = traffic.produce(&url, &load, PATIENCE).await?;
     let received = witness.collect(&sent, PATIENCE).await?;
     assert_eq!(received.missing(&sent), Vec::<&str>::new(), "lost on the way through {name}");
@@ -292,19 +352,34 @@ async fn a_source_and_a_sink_move_messages_from_their_nar() -> Result<()> {
     let host = Host::new(&cache, &pulsar, Ports { first: 23_000, last: 23_999 }).await?;
     let package = json!({"file": "data-generator.nar", "digest": NAR, "location": format!("sha256:{NAR}")});
     let person = "org.apache.pulsar.io.datagenerator.Person";
-    let source = run(&pulsar, 1, ComponentKind::Source, "people", 1, json!({
-        "runtime": {"type": "java", "package": package},
-        "sourceConnector": {"className": "org.apache.pulsar.io.datagenerator.DataGeneratorSource",
-                            "typeClassName": person, "config": {"sleepBetweenMessages": 20}},
-        "output": {"topic": topic("people"), "typeClassName": person},
-        "resources": {"limits": {"memoryBytes": 268_435_456}},
-    }))?;
-    let sink = run(&pulsar, 2, ComponentKind::Sink, "printer", 1, json!({
-        "runtime": {"type": "java", "package": package},
-        "sinkConnector": {"className": "org.apache.pulsar.io.datagenerator.DataGeneratorPrintSink", "typeClassName": person},
-        "input": {"topics": {topic("people"): {}}, "typeClassName": person, "subscriptionPosition": "Earliest"},
-        "resources": {"limits": {"memoryBytes": 268_435_456}},
-    }))?;
+    let source = run(
+        &pulsar,
+        1,
+        ComponentKind::Source,
+        "people",
+        1,
+        json!({
+            "runtime": {"type": "java", "package": package},
+            "className": "org.apache.pulsar.io.datagenerator.DataGeneratorSource",
+            "sourceConnector": {"typeClassName": person, "config": {"sleepBetweenMessages": 20}},
+            "output": {"topic": topic("people"), "typeClassName": person},
+            "resources": {"limits": {"memoryBytes": 268_435_456}},
+        }),
+    )?;
+    let sink = run(
+        &pulsar,
+        2,
+        ComponentKind::Sink,
+        "printer",
+        1,
+        json!({
+            "runtime": {"type": "java", "package": package},
+            "className": "org.apache.pulsar.io.datagenerator.DataGeneratorPrintSink",
+            "sinkConnector": {"typeClassName": person},
+            "input": {"topics": {topic("people"): {}}, "typeClassName": person, "subscriptionPosition": "Earliest"},
+            "resources": {"limits": {"memoryBytes": 268_435_456}},
+        }),
+    )?;
     let mut agent = host.agent(DesiredSet::default()).await?;
     agent.want(&[source.clone()]);
     agent.until("the source ready", all_ready(1)).await?;
