@@ -15,6 +15,7 @@ use isthmus_testbed::{
     isthmus::{Agent, Cli, Gateway, LocalTarget, Programs},
     progress::Step,
     traffic::Consumer,
+    wait::until,
 };
 
 use functions::Function;
@@ -36,7 +37,7 @@ const INSTANCES: usize = 1 + CLUSTERS.len();
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct Options {
     /// Messages to send to each function.
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(3..=1_000_000))]
     messages: u32,
     /// Decides what the messages say.
     #[arg(long, default_value_t = 1)]
@@ -121,7 +122,19 @@ impl Stage {
     async fn bring_back(&mut self) -> Result<()> {
         let agent = self.agents.first_mut().context("there is no agent")?;
         let step = Step::begin(format!("Starting the agent of {} again", agent.cluster()));
+        let cli = self.gateway.cli();
+        let before = last_seen(cli, agent.cluster()).await?;
         agent.resume(&self.run).await?;
+        until(
+            format!("the gateway to hear of {} again", agent.cluster()),
+            PATIENCE,
+            async || match last_seen(cli, agent.cluster()).await {
+                Ok(seen) if seen != before => Ok(()),
+                Ok(seen) => Err(format!("it was last seen at {seen}")),
+                Err(error) => Err(format!("{error:#}")),
+            },
+        )
+        .await?;
         step.done();
         Ok(())
     }
@@ -153,7 +166,10 @@ async fn join(
     pulsar: &Pulsar,
     (home, python): (&PulsarHome, &PythonVenv),
 ) -> Result<Vec<Agent>> {
-    gateway.cli().call_with(&["apply", "-f", "-"], &functions::pulsar_cluster(pulsar)).await?;
+    let (service, admin) = (pulsar.service_url(), pulsar.admin_url());
+    let name = ["--pulsar-name", pulsar.cluster()];
+    let urls = ["--service-url", &service, "--admin-url", &admin];
+    gateway.cli().call(&[&["pulsar-cluster", "apply", functions::PULSAR], &name[..], &urls].concat()).await?;
     let mut agents = Vec::new();
     for (number, cluster) in (0..).zip(CLUSTERS) {
         let labels = format!("region={cluster}");
@@ -167,8 +183,8 @@ async fn join(
 /// Deploys, sends, kills, and counts.
 async fn act(stage: &mut Stage, options: Options, began: Instant) -> Result<Outcome> {
     let mut witnesses = deploy(stage).await?;
-    let first = options.messages / 2;
-    exchange(stage, &mut witnesses, "before", first, options.seed).await?;
+    let third = options.messages / 3;
+    exchange(stage, &mut witnesses, "before", third, options.seed).await?;
 
     let before = instances::running(&stage.run);
     ensure!(before.len() == INSTANCES, "{INSTANCES} instances were to run; these do: {before:?}");
@@ -233,10 +249,7 @@ async fn deploy(stage: &Stage) -> Result<Vec<Witness>> {
     let mut manifests = Vec::new();
     for function in functions::ALL {
         stage.pulsar.create_subscription(&function.output(), WITNESS).await?;
-        let package = function.package(stage.pulsar.home());
-        let package = package.to_str().context("the package's path is not UTF-8")?;
-        let digest = stage.cli().call(&["package", "push", package]).await?;
-        manifests.push(function.manifest(digest.trim()));
+        manifests.push(function.manifest(stage.pulsar.home()));
     }
     stage.cli().call_with(&["apply", "-f", "-", "--wait"], &manifests.join("---\n")).await?;
     step.done();
@@ -262,6 +275,14 @@ async fn exchange(stage: &Stage, witnesses: &mut [Witness], part: &str, count: u
     }
     step.done();
     Ok(())
+}
+
+/// When the gateway last heard of a cluster.
+async fn last_seen(cli: &Cli, cluster: &str) -> Result<String> {
+    let printed = cli.call(&["get", "cluster", cluster, "-o", "json"]).await?;
+    let cluster: serde_json::Value = serde_json::from_str(&printed).context("read what the CLI printed")?;
+    let moment = cluster.pointer("/status/lastSeenAt").and_then(serde_json::Value::as_str);
+    Ok(moment.unwrap_or("never").to_owned())
 }
 
 /// Calls the CLI and shows the command with what it printed.
