@@ -76,7 +76,7 @@ pub enum Error {
         source: io::Error,
     },
     /// Another agent has it.
-    #[error("the data directory {} is in use by another agent; give each its own host.data", path.display())]
+    #[error("the data directory {} is in use by another agent; give each its own data directory", path.display())]
     InUse {
         /// Which.
         path: PathBuf,

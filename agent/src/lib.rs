@@ -1,5 +1,20 @@
 //! The agent of one cluster: receives the cluster's share, makes it run, and says what it sees.
+//!
+//! ```text
+//! gateway ⇄ link ▶ inbox (durable) ▶ target { host: guarded processes } ▶ report ▶ link ⇄ gateway
+//! ```
+//!
+//! What runs here depends on the inbox's file and on nothing else: without a gateway the agent goes on, and when it ends or
+//! is restarted its instances live on.
 
+pub mod config;
+pub mod link;
+pub mod inbox;
 pub mod target;
 pub mod package;
 pub mod host;
+pub mod report;
+mod compose;
+
+pub use compose::{Error, start};
+pub use config::Config;

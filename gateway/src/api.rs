@@ -1,10 +1,2 @@
-//! gRPC in: convert, call the next step, convert back.
-
+//! gRPC in.
 pub mod status_code;
-pub mod context;
-mod labels;
-mod latest;
-pub mod clusters;
-pub mod pulsar_clusters;
-pub mod packages;
-pub mod access;

@@ -10,6 +10,5 @@ pub mod auth;
 pub mod store;
 pub mod placement;
 pub mod cluster;
-pub mod packages;
 pub mod sync;
 pub mod status;

@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Config {
-    /// Directory of the instances: commands, logs, records. It must outlive the agent, or what runs is lost sight of.
+    /// Directory of the instances: commands, logs, records. It must outlive the agent, or what runs is lost sight of. The
+    /// agent's `data` directory; not a key of its own.
+    #[serde(skip)]
     pub data: PathBuf,
     /// Pulsar's distribution: needed for Java, Python and connectors.
     pub pulsar: Pulsar,

@@ -1,0 +1,153 @@
+//! The composition root: builds the parts, connects them in the order of the data, and spawns their tasks.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use isthmus_daemon::backoff;
+use isthmus_daemon::chain::Chain;
+use isthmus_daemon::program::{BoxError, Server};
+use isthmus_daemon::tasks::{OnFailure, OnShutdown, Stage};
+use isthmus_model::cluster::Declared;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::host::attached::AdminApi;
+use crate::host::decode::Undecodable;
+use crate::host::{self, LocalTarget};
+use crate::inbox;
+use crate::link::identity::Identity;
+use crate::link::{Link, enrol, fetch};
+use crate::package::Cache;
+use crate::report::Reports;
+use crate::target::Target;
+
+/// Why the agent cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The data directory.
+    #[error("cannot use the data directory {}", path.display())]
+    Data {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// What the cluster shall run.
+    #[error("cannot read what this cluster shall run")]
+    Inbox(#[source] inbox::file::Error),
+    /// A task that was cut off.
+    #[error("cannot start")]
+    Cut(#[source] tokio::task::JoinError),
+}
+
+/// How long tasks may take to end. A write of the inbox is the longest.
+const DRAIN: OnShutdown = OnShutdown::Drain { deadline: Duration::from_secs(10) };
+/// How often the target is asked what it can do: an interpreter that was installed meanwhile counts from then on.
+const DECLARE: Duration = Duration::from_secs(60);
+
+/// Builds the agent and spawns its tasks; returns once it runs. Where no gateway can be reached and the agent has never
+/// joined, it waits for one.
+pub async fn start(config: Config, server: Server) -> Result<(), BoxError> {
+    let Config { data, gateways, join_token_file, link, delete_budget, packages, target, .. } = config;
+    let Server { tasks, readiness, clock, .. } = &server;
+    let (joined, session, runs) =
+        (readiness.require("join"), readiness.require("gateway session"), readiness.require("target"));
+    make_private(&data).map_err(|source| Error::Data { path: data.clone(), source })?;
+
+    let enrolment = enrol::Config {
+        directory: &data,
+        gateways: &gateways,
+        token_file: join_token_file.as_deref(),
+        dial: link.dial,
+    };
+    let identity = Arc::new(enrolled(enrolment, link.backoff).await?);
+    joined.holds();
+
+    let reports = Reports::default();
+    let (inbox, inbox_handle, desired) = {
+        let (data, reports, clock) = (data.clone(), reports.clone(), clock.clone());
+        tokio::task::spawn_blocking(move || inbox::open(&data, delete_budget, reports, clock))
+            .await
+            .map_err(Error::Cut)?
+            .map_err(Error::Inbox)?
+    };
+    let (lender, fetcher) = fetch::lender();
+    let packages = Cache::open(data.join("packages"), &packages, fetcher)
+        .map_err(|source| Error::Data { path: data.join("packages"), source })?;
+    let host = host::Config { data, ..target.host };
+    let attachments = AdminApi::new(host.poll.timeout);
+    let target = Arc::new(LocalTarget::open(host, decode, clock.clone(), attachments).await?);
+    let (declare, declared) = watch::channel(target.declare().await);
+
+    tasks.spawn("inbox", OnFailure::EndProcess, Stage::Flush, DRAIN, |stop| inbox.run(stop));
+    let link = Link {
+        config: link,
+        gateways,
+        identity,
+        inbox: inbox_handle,
+        reports: reports.clone(),
+        declared,
+        target: target.clone(),
+        lender,
+        clock: clock.clone(),
+        ready: session,
+    };
+    tasks.spawn("link", OnFailure::EndProcess, Stage::Drain, DRAIN, |stop| link.run(stop));
+    let declaring = target.clone();
+    tasks.spawn("declare", OnFailure::EndProcess, Stage::Drain, OnShutdown::Abort, |stop| {
+        keep_declared(declaring, declare, stop)
+    });
+    tasks.spawn("target", OnFailure::EndProcess, Stage::Drain, DRAIN, |stop| {
+        target.run(desired, reports, packages, stop)
+    });
+    runs.holds();
+    Ok(())
+}
+
+/// Identity and secrets lie in it.
+fn make_private(directory: &std::path::Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)
+}
+
+/// Joins, however long the gateway is away; what a person must mend ends the start.
+async fn enrolled(config: enrol::Config<'_>, retry: backoff::Policy) -> Result<Identity, enrol::Error> {
+    let mut delays = retry.start(backoff::seed());
+    loop {
+        let problem = match enrol::enrol(config.clone()).await {
+            Ok(identity) => return Ok(identity),
+            Err(problem @ (enrol::Error::Dial { .. } | enrol::Error::Late { .. })) => problem,
+            Err(enrol::Error::Refused { what, status }) if status.code() == tonic::Code::Unavailable => {
+                enrol::Error::Refused { what, status }
+            }
+            Err(problem) => return Err(problem),
+        };
+        let delay = delays.next_delay();
+        tracing::warn!("not joined yet, and tried again in {delay:?}: {}", Chain(&problem));
+        tokio::time::sleep(delay).await;
+    }
+}
+
+fn decode(bytes: &[u8]) -> Result<isthmus_model::component::Component, Undecodable> {
+    isthmus_proto::convert::component::decode(bytes).map_err(|error| Undecodable(Chain(&error).to_string()))
+}
+
+async fn keep_declared<T: Target>(
+    target: Arc<T>,
+    declared: watch::Sender<Declared>,
+    stop: CancellationToken,
+) {
+    let mut ticks = tokio::time::interval(DECLARE);
+    // Only waits.
+    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+        let now = target.declare().await;
+        declared.send_if_modified(|known| {
+            *known != now && {
+                *known = now;
+                true
+            }
+        });
+    }
+}

@@ -1,0 +1,78 @@
+//! The agent's configuration: the tree of its parts' configurations.
+
+use std::path::PathBuf;
+
+use isthmus_daemon::{admin, config, program, shutdown, telemetry};
+use serde::{Deserialize, Serialize};
+
+use crate::inbox::budget::Budget;
+use crate::link::address::GatewayAddress;
+use crate::{host, link, package};
+
+/// Everything that can be set.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Config {
+    /// Directory for all that must outlive the agent: its identity, what it shall run, packages, instances. Two agents never
+    /// share one. Default `/var/lib/isthmus/agent`.
+    pub data: PathBuf,
+    /// Gateways to dial, as `host:port`, in turn; at least one. No default.
+    pub gateways: Vec<GatewayAddress>,
+    /// File with the join token, for the first start; later it is not looked at. Labels and name of the cluster come from it.
+    pub join_token_file: Option<PathBuf>,
+    /// How the gateway is reached.
+    pub link: link::Config,
+    /// What may be removed without asking.
+    pub delete_budget: Budget,
+    /// The cache of packages.
+    pub packages: package::Config,
+    /// Where the cluster's share runs.
+    pub target: Target,
+    /// The log.
+    pub log: telemetry::Config,
+    /// The admin port.
+    pub admin: admin::Config,
+    /// The end.
+    pub shutdown: shutdown::Config,
+}
+
+/// Where the cluster's share runs.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Target {
+    /// As guarded processes of this host.
+    pub host: host::Config,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            data: PathBuf::from("/var/lib/isthmus/agent"),
+            gateways: Vec::new(),
+            join_token_file: None,
+            link: link::Config::default(),
+            delete_budget: Budget::default(),
+            packages: package::Config::default(),
+            target: Target::default(),
+            log: telemetry::Config::default(),
+            admin: admin::Config::default(),
+            shutdown: shutdown::Config::default(),
+        }
+    }
+}
+
+impl program::Settings for Config {
+    fn common(&self) -> program::Common<'_> {
+        program::Common { log: &self.log, admin: &self.admin, shutdown: self.shutdown }
+    }
+
+    fn check(&self) -> Result<(), config::Error> {
+        if self.gateways.is_empty() {
+            return Err(config::Error::refused("gateways", "name at least one gateway, as host:port"));
+        }
+        if self.delete_budget.percent > 100 {
+            return Err(config::Error::refused("delete_budget.percent", "it must be from 0 to 100"));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,176 @@
+//! First contact and return: a join token, or the credential of an agent that slept too long, becomes a certificate.
+//!
+//! The key is made here and never leaves. The token is shown only to a gateway whose certificate leads to the root that the
+//! token itself names.
+
+use std::path::{Path, PathBuf};
+
+use isthmus_daemon::clock::Clock;
+use isthmus_model::join_token::{self, JoinToken};
+use isthmus_model::name::ClusterName;
+use isthmus_proto::sync::v1::join_service_client::JoinServiceClient;
+use isthmus_proto::sync::v1::{JoinRequest, JoinResponse, RenewRequest};
+use tonic::transport::Channel;
+
+use super::address::GatewayAddress;
+use super::identity::{self, Credentials, FreshKey, Identity};
+use super::{dial, fingerprint};
+
+/// Why this agent does not belong to the federation (any more).
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It never joined and has no token.
+    #[error(
+        "this agent has not joined yet: make a token with `isthmus cluster join-token NAME` and name its file as join_token_file"
+    )]
+    NoToken,
+    /// The token's file cannot be read.
+    #[error("cannot read the join token in {}", path.display())]
+    TokenFile {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The token is none.
+    #[error("the join token cannot be used")]
+    Token(#[source] join_token::Invalid),
+    /// Nobody says where the gateway is.
+    #[error("no gateway is known: name at least one as gateways")]
+    NoGateway,
+    /// The gateway cannot be reached, or is not the one that the token was made by.
+    #[error("cannot reach the gateway to {what}")]
+    Dial {
+        /// What for.
+        what: &'static str,
+        /// Why.
+        source: dial::Error,
+    },
+    /// TLS cannot be set up.
+    #[error("cannot set up TLS to join")]
+    Tls(#[source] rustls::Error),
+    /// The gateway says no.
+    #[error("the gateway refused to {what}: {}", status.message())]
+    Refused {
+        /// What.
+        what: &'static str,
+        /// Its answer.
+        status: Box<tonic::Status>,
+    },
+    /// The gateway did not answer in time.
+    #[error("the gateway did not answer in time to {what}")]
+    Late {
+        /// What.
+        what: &'static str,
+    },
+    /// The gateway's answer names no cluster.
+    #[error("the gateway's answer cannot be used")]
+    Answer(#[source] isthmus_model::name::Invalid),
+    /// The identity cannot be made or kept.
+    #[error("cannot take the identity")]
+    Identity(#[source] identity::Error),
+}
+
+/// Where tokens and gateways are to be found.
+#[derive(Debug, Clone)]
+pub struct Config<'a> {
+    /// The data directory.
+    pub directory: &'a Path,
+    /// Gateways to try in turn.
+    pub gateways: &'a [GatewayAddress],
+    /// File with the join token.
+    pub token_file: Option<&'a Path>,
+    /// Connections.
+    pub dial: dial::Config,
+}
+
+/// This agent's identity: from the file, or by joining if there is no file. A token is not looked at by an agent that has an
+/// identity: it was used up.
+pub async fn enrol(config: Config<'_>) -> Result<Identity, Error> {
+    let path = identity::path_in(config.directory);
+    if let Some(identity) = Identity::load(&path).map_err(Error::Identity)? {
+        return Ok(identity);
+    }
+    let token = read_token(config.token_file.ok_or(Error::NoToken)?)?;
+    let credentials = join(config.dial, config.gateways, &token).await?;
+    let identity = Identity::keep(&path, credentials).map_err(Error::Identity)?;
+    tracing::info!(cluster = %identity.cluster(), "joined the federation as cluster {}", identity.cluster());
+    Ok(identity)
+}
+
+fn read_token(file: &Path) -> Result<JoinToken, Error> {
+    let text =
+        std::fs::read_to_string(file).map_err(|source| Error::TokenFile { path: file.to_owned(), source })?;
+    text.parse().map_err(Error::Token)
+}
+
+async fn join(
+    dial: dial::Config,
+    gateways: &[GatewayAddress],
+    token: &JoinToken,
+) -> Result<Credentials, Error> {
+    const WHAT: &str = "join";
+    let tls = fingerprint::tls(token.ca_fingerprint).map_err(Error::Tls)?;
+    let fresh = FreshKey::generate().map_err(Error::Identity)?;
+    let channel = first_reached(dial, gateways, &tls, WHAT).await?;
+    let request = JoinRequest { token: token.to_string(), csr: fresh.request.clone().into() };
+    let answer = ask(dial, WHAT, JoinServiceClient::new(channel).join(request)).await?;
+    credentials(fresh, answer)
+}
+
+/// Trades the renewal credential for a certificate, where the old one has ended.
+pub async fn renew_if_ended(
+    dial: dial::Config,
+    gateway: &GatewayAddress,
+    identity: &Identity,
+    clock: &dyn Clock,
+) -> Result<(), Error> {
+    const WHAT: &str = "renew the certificate";
+    if !identity.validity().has_ended(clock.now()) {
+        return Ok(());
+    }
+    let tls = identity.anonymous_tls().map_err(Error::Identity)?;
+    let fresh = FreshKey::generate().map_err(Error::Identity)?;
+    let channel = first_reached(dial, std::slice::from_ref(gateway), &tls, WHAT).await?;
+    let request =
+        RenewRequest { credential: identity.renewal_credential(), csr: fresh.request.clone().into() };
+    let answer = ask(dial, WHAT, JoinServiceClient::new(channel).renew(request)).await?;
+    identity.replace(credentials(fresh, answer)?).map_err(Error::Identity)?;
+    tracing::info!("the certificate had ended while no gateway could be reached, and was renewed");
+    Ok(())
+}
+
+async fn first_reached(
+    config: dial::Config,
+    gateways: &[GatewayAddress],
+    tls: &std::sync::Arc<rustls::ClientConfig>,
+    what: &'static str,
+) -> Result<Channel, Error> {
+    let mut last = Error::NoGateway;
+    for gateway in gateways {
+        match dial::dial(config, gateway, tls.clone()).await {
+            Ok(channel) => return Ok(channel),
+            Err(source) => last = Error::Dial { what, source },
+        }
+    }
+    Err(last)
+}
+
+async fn ask(
+    config: dial::Config,
+    what: &'static str,
+    call: impl Future<Output = Result<tonic::Response<JoinResponse>, tonic::Status>>,
+) -> Result<JoinResponse, Error> {
+    match tokio::time::timeout(config.timeout, call).await {
+        Ok(Ok(answer)) => Ok(answer.into_inner()),
+        Ok(Err(status)) => Err(Error::Refused { what, status: Box::new(status) }),
+        Err(_) => Err(Error::Late { what }),
+    }
+}
+
+fn credentials(fresh: FreshKey, answer: JoinResponse) -> Result<Credentials, Error> {
+    let JoinResponse { cluster, chain, roots, renewal_credential } = answer;
+    let cluster = ClusterName::new(&cluster).map_err(Error::Answer)?;
+    let bytes = |list: Vec<bytes::Bytes>| list.into_iter().map(Vec::from).collect();
+    Ok(fresh.certified(cluster, bytes(chain), bytes(roots), renewal_credential))
+}
