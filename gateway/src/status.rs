@@ -193,7 +193,10 @@ fn summary(terminating: bool, clusters: &[ClusterStatus]) -> Summary {
         Summary::Parked
     } else if any(Phase::Degraded) || any(Phase::Refused) {
         Summary::Degraded
-    } else if clusters.iter().all(|cluster| cluster.standing == Standing::Seen(Phase::Ready) && !cluster.stale) {
+    } else if clusters
+        .iter()
+        .all(|cluster| cluster.standing == Standing::Seen(Phase::Ready) && !cluster.stale)
+    {
         Summary::Ready
     } else {
         Summary::Progressing

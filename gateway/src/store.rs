@@ -24,6 +24,8 @@ mod recover;
 mod shared;
 pub mod writer;
 pub mod subscription;
+#[cfg(test)]
+mod tests;
 
 pub use command::{Command, Submission};
 pub use commit::{Change, Commit, Effect, Outcome};

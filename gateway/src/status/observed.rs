@@ -64,7 +64,8 @@ impl Observed {
 
     /// A cluster does not belong to the federation any more.
     pub fn forget_cluster(&self, cluster: ClusterId) {
-        let uids: Vec<Uid> = self.with_all(|uid, seen| seen.iter().any(|(of, _)| *of == cluster).then_some(uid));
+        let uids: Vec<Uid> =
+            self.with_all(|uid, seen| seen.iter().any(|(of, _)| *of == cluster).then_some(uid));
         self.forget(cluster, uids);
     }
 

@@ -24,7 +24,15 @@ fn seen(generation: u64, phase: Phase, ready: u32) -> Observation {
 }
 
 fn share<'a>(cluster: &'a ClusterName, seen: Option<&'a Observation>) -> Share<'a> {
-    Share { cluster, pulsar: "p", generation: Generation(5), replicas: 2, removed: false, seen, connected: true }
+    Share {
+        cluster,
+        pulsar: "p",
+        generation: Generation(5),
+        replicas: 2,
+        removed: false,
+        seen,
+        connected: true,
+    }
 }
 
 fn name(text: &str) -> ClusterName {
@@ -44,11 +52,39 @@ fn words_follow_from_what_was_told_and_what_was_seen() {
     let away = Share { connected: false, ..share(&east, Some(&ready)) };
     for (what, terminating, shares, summary, standing, reason) in [
         ("nowhere", false, vec![], Summary::Parked, "", None),
-        ("not heard of", false, vec![share(&east, None)], Summary::Progressing, "Pending", Some(Reason::Pending)),
-        ("older", false, vec![share(&east, Some(&old))], Summary::Progressing, "Outdated", Some(Reason::Outdated)),
-        ("starting", false, vec![share(&east, Some(&progressing))], Summary::Progressing, "Progressing", Some(Reason::Starting)),
+        (
+            "not heard of",
+            false,
+            vec![share(&east, None)],
+            Summary::Progressing,
+            "Pending",
+            Some(Reason::Pending),
+        ),
+        (
+            "older",
+            false,
+            vec![share(&east, Some(&old))],
+            Summary::Progressing,
+            "Outdated",
+            Some(Reason::Outdated),
+        ),
+        (
+            "starting",
+            false,
+            vec![share(&east, Some(&progressing))],
+            Summary::Progressing,
+            "Progressing",
+            Some(Reason::Starting),
+        ),
         ("ready", false, vec![share(&east, Some(&ready))], Summary::Ready, "Ready", Some(Reason::Ready)),
-        ("degraded", false, vec![share(&east, Some(&degraded))], Summary::Degraded, "Degraded", Some(Reason::Starting)),
+        (
+            "degraded",
+            false,
+            vec![share(&east, Some(&degraded))],
+            Summary::Degraded,
+            "Degraded",
+            Some(Reason::Starting),
+        ),
         ("away", false, vec![away], Summary::Progressing, "Ready", Some(Reason::Ready)),
         ("being deleted", true, vec![removed], Summary::Terminating, "Progressing", Some(Reason::Starting)),
     ] {

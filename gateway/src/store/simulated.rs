@@ -65,6 +65,11 @@ impl Disk {
         medium.released.notify_all();
     }
 
+    /// How many syncs there were.
+    pub fn syncs(&self) -> u64 {
+        self.0.lock().syncs
+    }
+
     /// Waits until a sync is being held.
     pub fn wait_for_held_sync(&self) {
         let mut medium = self.0.lock();

@@ -23,6 +23,7 @@ pub(super) struct Medium {
     durable: Vec<u8>,
     cache: Vec<u8>,
     fault: Option<(u64, Fault)>,
+    pub(super) syncs: u64,
     pub(super) lies: bool,
     pub(super) held: bool,
     pub(super) released: Arc<Condvar>,
@@ -43,6 +44,7 @@ impl Medium {
             durable: Vec::new(),
             cache: Vec::new(),
             fault: None,
+            syncs: 0,
             lies: false,
             held: false,
             released: Arc::default(),
@@ -70,6 +72,7 @@ impl Medium {
 
     /// Makes what was written durable; returns where the log ends now.
     pub(super) fn sync(&mut self) -> Result<LogIndex, &'static str> {
+        self.syncs += 1;
         let fault = match &mut self.fault {
             Some((0, fault)) => Some(*fault),
             Some((left, _)) => {
