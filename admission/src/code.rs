@@ -74,10 +74,9 @@ fn class(kind: ComponentKind, spec: &Spec, report: &mut Report) {
         return;
     }
     // An archive says itself which class it is for.
+    let nar = |name: &str| name.rsplit_once('.').is_some_and(|(_, end)| end.eq_ignore_ascii_case("nar"));
     let archive = |package: &PackageRef| {
-        package.location.starts_with("builtin://")
-            || package.file.ends_with(".nar")
-            || package.location.ends_with(".nar")
+        package.location.starts_with("builtin://") || nar(&package.file) || nar(&package.location)
     };
     let needed = match &spec.runtime {
         Some(Runtime::Java { package, .. }) => kind == ComponentKind::Function && !archive(package),

@@ -58,13 +58,12 @@ fn retries(spec: &Spec, report: &mut Report) {
             let message = "effectively once retries for ever; a message given up would be lost";
             report.conflict("spec.retry.maxMessageRetries", message, &retries);
         }
-        Some(_) => {}
         None if !spec.retry.dead_letter_topic.is_empty() => {
             let message =
                 "a dead letter topic needs a number of retries: without one, messages are retried for ever";
             report.missing("spec.retry.maxMessageRetries", message);
         }
-        None => {}
+        _ => {}
     }
     if !spec.retry.dead_letter_topic.is_empty() {
         own_topic("spec.retry.deadLetterTopic", &spec.retry.dead_letter_topic, spec, report);
@@ -96,7 +95,7 @@ fn window(kind: ComponentKind, spec: &Spec, report: &mut Report) {
     } = window;
     match (length_count, length_duration_ms) {
         (None, None) => {
-            report.missing("spec.window", "the length of a window must be given, as a count or a duration")
+            report.missing("spec.window", "the length of a window must be given, as a count or a duration");
         }
         (Some(count), Some(_)) => {
             let message = "only one of the count and the duration of a window can be set";

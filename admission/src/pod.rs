@@ -73,8 +73,10 @@ fn text(text: Option<&String>) -> &str {
 fn check_pod(pod: &PodPolicy, autoscaled: bool, report: &mut Report) {
     for (name, labels) in [("labels", &pod.labels), ("nodeSelector", &pod.node_selector)] {
         for (key, value) in labels.iter().flatten() {
-            let wrong =
-                LabelKey::new(key).err().map(|e| e.rule).or(LabelValue::new(value).err().map(|e| e.rule));
+            let wrong = LabelKey::new(key)
+                .err()
+                .map(|e| e.rule)
+                .or_else(|| LabelValue::new(value).err().map(|e| e.rule));
             if let Some(rule) = wrong {
                 report.invalid(format!("{POD}.{name}[{key}]"), rule, value);
             }

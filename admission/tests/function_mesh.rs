@@ -1,5 +1,7 @@
 //! Inputs for Function Mesh's operator: the good ones pass, the bad ones are refused with every field that is wrong.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot read its input fails")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

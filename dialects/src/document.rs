@@ -92,9 +92,7 @@ pub(crate) fn parse(text: &[u8], max_bytes: usize) -> Result<Vec<Document>, Prob
         ));
     }
     let text = std::str::from_utf8(text).map_err(|error| {
-        let line = text
-            .get(..error.valid_up_to())
-            .map_or(0, |good| good.iter().filter(|b| **b == b'\n').count() + 1);
+        let line = text.get(..error.valid_up_to()).map_or(0, |good| good.split(|b| *b == b'\n').count());
         Problem {
             position: Position { document: 0, line },
             violation: Violation::new(

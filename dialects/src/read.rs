@@ -67,7 +67,7 @@ pub fn read(text: &[u8], options: &Options) -> Result<Read, Vec<Problem>> {
                 }
             }
             Ok(Form::PulsarConfig(kind)) => {
-                one(pulsar_config::read(value, kind, position), options, &mut read)
+                one(pulsar_config::read(value, kind, position), options, &mut read);
             }
             Err(violation) => problems.push(Problem { position, violation }),
         }

@@ -1,5 +1,7 @@
 //! Inputs that Function Mesh's operator takes, and the details that it starts instances with.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot read its input fails")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -52,7 +52,7 @@ fn aliases_that_multiply_are_refused() {
     let mut bomb = String::from("a: &a [x,x,x,x,x,x,x,x,x,x]\n");
     for (name, of) in ["b", "c", "d", "e", "f", "g", "h"].iter().zip(["a", "b", "c", "d", "e", "f", "g"]) {
         let list = vec![format!("*{of}"); 10].join(",");
-        bomb.push_str(&format!("{name}: &{name} [{list}]\n"));
+        bomb = format!("{bomb}{name}: &{name} [{list}]\n");
     }
     let problem = refusal(bomb.as_bytes());
     assert_eq!(problem.violation.reason, Reason::TooLarge, "{problem}");

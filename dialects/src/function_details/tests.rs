@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use isthmus_model::component::{Component, Draft};
 use isthmus_model::name::FullName;
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::members::json_text;
 use super::*;
 use crate::read::{Options, read};
 
@@ -142,7 +143,7 @@ spec:
 ";
     let details = function_details(&component(yaml), 1);
     let source = &details["source"];
-    assert_eq!(source["className"], BATCH_EXECUTOR);
+    assert_eq!(source["className"], "org.apache.pulsar.functions.source.batch.BatchSourceExecutor");
     let config: Value = serde_json::from_str(source["configs"].as_str().unwrap()).unwrap();
     assert_eq!(config["__BATCHSOURCECLASSNAME__"], "org.example.in.Crawl");
     let batch: Value = serde_json::from_str(config["__BATCHSOURCECONFIGS__"].as_str().unwrap()).unwrap();

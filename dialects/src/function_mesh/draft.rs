@@ -3,25 +3,24 @@
 use std::collections::BTreeMap;
 
 use isthmus_model::component::{
-    self as model, ComponentKind, Compression, Connector, Input, Kubernetes, LogTopicAgent, Object, Output,
-    ProcessingGuarantee, PulsarAccess, PulsarAuth, PulsarTls, Retry, Runtime, State, SubscriptionPosition,
-    Window,
+    self as model, ComponentKind, Connector, Kubernetes, LogTopicAgent, ProcessingGuarantee, Runtime, Window,
 };
 use isthmus_model::package::PackageRef;
-use isthmus_model::reason::{Reason, Violation};
+use isthmus_model::reason::Violation;
 use isthmus_model::resources::Resources;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::resource::{
-    AuthConfig, BatchSourceConfig, ConnectorSpec, ConsumerConfig, CryptoConfig, Guarantee, InputConf, Log,
-    OutputConf, Position, ProducerConf, PulsarMessaging, ResourceRequirements, Spec, StatefulConfig,
-    TlsConfig, WindowConfig,
+    BatchSourceConfig, Guarantee, Log, QuantityText, ResourceRequirements, Spec, WindowConfig,
 };
 use crate::amounts::amounts;
 use crate::path;
-use crate::shape::{Shaped, shape};
 use crate::written::Names;
+
+mod input;
+mod output;
+mod access;
 
 /// What the conversion needs beside the spec, and where it reports to.
 pub(super) struct Context<'c> {
@@ -60,13 +59,13 @@ pub(super) fn spec(
             if kind == ComponentKind::Function { LogTopicAgent::Runtime } else { LogTopicAgent::Sidecar };
         (!spec.log_topic.is_empty()).then_some(usual)
     });
-    let retry = retry(&spec, tenant, namespace, name);
-    let input = (kind != ComponentKind::Source).then(|| input(&spec, context));
-    let output = (kind != ComponentKind::Sink).then(|| output(kind, spec.output, context));
+    let retry = input::retry(&spec, tenant, namespace, name);
+    let input = (kind != ComponentKind::Source).then(|| input::input(&spec, context));
+    let output = (kind != ComponentKind::Sink).then(|| output::output(kind, spec.output, context));
     let (source_connector, sink_connector) = match kind {
         ComponentKind::Function => (
-            spec.source_config.map(|config| connector(config, "sourceConfig", context)),
-            spec.sink_config.map(|config| connector(config, "sinkConfig", context)),
+            spec.source_config.map(|config| output::connector(config, "sourceConfig", context)),
+            spec.sink_config.map(|config| output::connector(config, "sinkConfig", context)),
         ),
         ComponentKind::Source => {
             (Some(Connector { config: spec.source_config.unwrap_or_default(), ..Connector::default() }), None)
@@ -101,7 +100,7 @@ pub(super) fn spec(
         forward_source_message_property: spec.forward_source_message_property.unwrap_or(true),
         max_pending_async_requests: spec
             .max_pending_async_requests
-            .or((kind == ComponentKind::Function).then_some(1_000)),
+            .or_else(|| (kind == ComponentKind::Function).then_some(1_000)),
         window: spec.window_config.map(window),
         batch_source: spec.batch_source_config.map(batch_source),
         transform: None,
@@ -111,9 +110,9 @@ pub(super) fn spec(
         runtime_flags: spec.runtime_flags,
         custom_runtime_options: String::new(),
         expose_pulsar_admin_client: false,
-        state: spec.stateful_config.and_then(state),
-        pulsar: spec.pulsar.map(pulsar).unwrap_or_default(),
-        package_service: spec.pulsar_package_service.map(pulsar),
+        state: spec.stateful_config.and_then(access::state),
+        pulsar: spec.pulsar.map(access::pulsar).unwrap_or_default(),
+        package_service: spec.pulsar_package_service.map(access::pulsar),
         kubernetes,
     }
 }
@@ -159,204 +158,6 @@ fn log(log: &Log) -> model::LogConfig {
     }
 }
 
-/// A dead letter topic comes by itself with retries, under a name of Function Mesh's own.
-fn retry(spec: &Spec, tenant: &str, namespace: &str, name: &str) -> Retry {
-    let max_message_retries = spec.max_message_retry.filter(|retries| *retries != 0);
-    let derived = max_message_retries.is_some() && spec.subscription_name.is_empty();
-    let dead_letter_topic = match spec.dead_letter_topic.as_str() {
-        "" if derived => format!("{tenant}-{namespace}-{name}-DLQ"),
-        given => given.to_owned(),
-    };
-    Retry { max_message_retries, dead_letter_topic }
-}
-
-/// Later ways to name a topic win over earlier ones, whole.
-fn input(spec: &Spec, context: &mut Context<'_>) -> Input {
-    let at = context.field("input");
-    let InputConf {
-        type_class_name,
-        topics: plain,
-        topic_pattern,
-        custom_serde_sources,
-        custom_schema_sources,
-        source_specs,
-    } = &spec.input;
-    let mut topics = BTreeMap::new();
-    let mut add = |topic: &str, consumer: model::ConsumerConfig, own: String| {
-        context.names.own.push((path::key("spec.input.topics", topic), own));
-        topics.insert(topic.to_owned(), consumer);
-    };
-    for (index, topic) in plain.iter().enumerate() {
-        add(topic, model::ConsumerConfig::default(), path::index(&path::field(&at, "topics"), index));
-    }
-    if !topic_pattern.is_empty() {
-        let consumer = model::ConsumerConfig { is_regex_pattern: true, ..model::ConsumerConfig::default() };
-        add(topic_pattern, consumer, path::field(&at, "topicPattern"));
-    }
-    for (topic, class) in custom_serde_sources {
-        let consumer =
-            model::ConsumerConfig { serde_class_name: class.clone(), ..model::ConsumerConfig::default() };
-        add(topic, consumer, path::key(&path::field(&at, "customSerdeSources"), topic));
-    }
-    for (topic, schema) in custom_schema_sources {
-        let consumer =
-            model::ConsumerConfig { schema_type: schema.clone(), ..model::ConsumerConfig::default() };
-        add(topic, consumer, path::key(&path::field(&at, "customSchemaSources"), topic));
-    }
-    for (topic, written) in source_specs {
-        add(topic, consumer(written.clone()), path::key(&path::field(&at, "sourceSpecs"), topic));
-    }
-    Input {
-        topics,
-        type_class_name: or(type_class_name, BYTES),
-        subscription_name: spec.subscription_name.clone(),
-        subscription_position: match spec.subscription_position {
-            Some(Position::Latest) => SubscriptionPosition::Latest,
-            Some(Position::Earliest) | None => SubscriptionPosition::Earliest,
-        },
-        skip_to_latest: spec.skip_to_latest,
-        cleanup_subscription: spec.cleanup_subscription,
-        retain_ordering: spec.retain_ordering,
-        retain_key_ordering: spec.retain_key_ordering,
-    }
-}
-
-fn consumer(consumer: ConsumerConfig) -> model::ConsumerConfig {
-    let ConsumerConfig {
-        schema_type,
-        serde_class_name,
-        is_regex_pattern,
-        schema_properties,
-        consumer_properties,
-        receiver_queue_size,
-        crypto_config,
-    } = consumer;
-    model::ConsumerConfig {
-        schema_type,
-        serde_class_name,
-        is_regex_pattern,
-        schema_properties,
-        consumer_properties,
-        receiver_queue_size,
-        crypto: crypto_config.map(crypto),
-        pool_messages: false,
-    }
-}
-
-fn crypto(crypto: CryptoConfig) -> model::Crypto {
-    let CryptoConfig {
-        crypto_key_reader_class_name,
-        crypto_key_reader_config,
-        encryption_keys,
-        producer_crypto_failure_action,
-        consumer_crypto_failure_action,
-        crypto_secrets,
-    } = crypto;
-    model::Crypto {
-        key_reader_class_name: crypto_key_reader_class_name,
-        key_reader_config: crypto_key_reader_config,
-        encryption_keys,
-        producer_failure_action: producer_crypto_failure_action,
-        consumer_failure_action: consumer_crypto_failure_action,
-        secrets: crypto_secrets,
-    }
-}
-
-fn output(kind: ComponentKind, output: OutputConf, context: &mut Context<'_>) -> Output {
-    let at = path::field(&context.field("output"), "customSchemaSinks");
-    let OutputConf {
-        type_class_name,
-        topic,
-        sink_serde_class_name,
-        sink_schema_type,
-        custom_schema_sinks,
-        producer_conf,
-    } = output;
-    let mut schema = ConsumerConfig::default();
-    for (of, text) in custom_schema_sinks {
-        let field = path::key(&at, &of);
-        match serde_json::from_str::<ConsumerConfig>(&text) {
-            Ok(config) if of == topic => schema = config,
-            Ok(_) => {}
-            Err(error) => {
-                let message = format!("it must be the JSON text of a consumer configuration: {error}");
-                context.violations.push(
-                    Violation::new(field, Reason::InvalidField, message).with_value(&json!(text).to_string()),
-                );
-            }
-        }
-    }
-    // Pulsar's sources publish as fast as they can unless they are bounded.
-    let bounded = || ProducerConf {
-        max_pending_messages: Some(1_000),
-        max_pending_messages_across_partitions: Some(1_000),
-        use_thread_local_producers: true,
-        ..ProducerConf::default()
-    };
-    let producer = producer_conf.or_else(|| (kind == ComponentKind::Source).then(bounded));
-    Output {
-        topic,
-        type_class_name: or(&type_class_name, BYTES),
-        schema_type: sink_schema_type,
-        serde_class_name: sink_serde_class_name,
-        schema_properties: schema.schema_properties,
-        consumer_properties: schema.consumer_properties,
-        producer: producer.map(self::producer),
-    }
-}
-
-fn producer(producer: ProducerConf) -> model::ProducerConfig {
-    let ProducerConf {
-        max_pending_messages,
-        max_pending_messages_across_partitions,
-        use_thread_local_producers,
-        crypto_config,
-        batch_builder,
-        compression_type,
-    } = producer;
-    model::ProducerConfig {
-        max_pending_messages,
-        max_pending_messages_across_partitions,
-        use_thread_local_producers,
-        crypto: crypto_config.map(crypto),
-        batch_builder,
-        compression: compression_type.unwrap_or(Compression::Lz4),
-    }
-}
-
-/// A connector in place of a function's topics. What is not said in its own fields is looked for in `configs`, where
-/// Pulsar's connector configurations have it.
-fn connector(config: Object, field: &str, context: &mut Context<'_>) -> Connector {
-    let at = context.field(field);
-    let Shaped { value, violations, unknown, .. } = shape::<ConnectorSpec>(Value::Object(config), &at);
-    context.violations.extend(violations);
-    context.unknown.extend(unknown);
-    let ConnectorSpec { source_type, sink_type, class_name, type_class_name, configs, .. } = value;
-    let inner = |name: &str| configs.get(name).and_then(Value::as_str).unwrap_or("").to_owned();
-    let archive = inner("archive").strip_prefix("builtin://").map(str::to_owned);
-    let is_sink = field == "sinkConfig";
-    let named = if is_sink { sink_type } else { source_type };
-    let builtin =
-        [named, inner("builtin"), archive.unwrap_or_default()].into_iter().find(|name| !name.is_empty());
-    let builtin = builtin.unwrap_or_default();
-    let mut flat: Object = configs.get("configs").and_then(Value::as_object).cloned().unwrap_or_default();
-    let outer = configs.iter().filter(|(name, value)| {
-        !matches!(name.as_str(), "configs" | "archive" | "builtin" | "className" | "typeClassName")
-            && !value.is_null()
-    });
-    flat.extend(outer.map(|(name, value)| (name.clone(), value.clone())));
-    let mut config = if flat.is_empty() { configs.clone() } else { flat };
-    if is_sink && !builtin.is_empty() {
-        config.entry("sinkType").or_insert_with(|| json!(builtin));
-    }
-    Connector {
-        class_name: or(&class_name, &inner("className")),
-        type_class_name: or(&type_class_name, &inner("typeClassName")),
-        builtin,
-        config,
-    }
-}
-
 fn window(window: WindowConfig) -> Window {
     let WindowConfig {
         actual_window_function_class_name: _,
@@ -388,65 +189,9 @@ fn batch_source(batch: BatchSourceConfig) -> model::BatchSource {
     model::BatchSource { discovery_triggerer_class_name, discovery_triggerer_config }
 }
 
-fn state(state: StatefulConfig) -> Option<State> {
-    let store = state.pulsar?;
-    let provider = store.java_provider.unwrap_or_default();
-    Some(State {
-        service_url: store.service_url,
-        java_provider_class_name: provider.class_name,
-        java_provider_config: provider.config,
-    })
-}
-
-fn pulsar(access: PulsarMessaging) -> PulsarAccess {
-    let PulsarMessaging {
-        pulsar_config,
-        auth_secret,
-        tls_secret,
-        tls_config,
-        auth_config,
-        cleanup_auth_config,
-    } = access;
-    PulsarAccess {
-        config: pulsar_config,
-        // An empty authConfig hides the secret, too.
-        auth_secret: if auth_config.is_some() { String::new() } else { auth_secret },
-        tls_secret: if tls_config.is_some() { String::new() } else { tls_secret },
-        tls: tls_config.map(tls),
-        auth: auth_config.and_then(auth),
-        cleanup_auth: cleanup_auth_config.and_then(auth),
-    }
-}
-
-fn tls(tls: TlsConfig) -> PulsarTls {
-    let TlsConfig { enabled, allow_insecure, hostname_verification, cert_secret_name, cert_secret_key } = tls;
-    let complete = !cert_secret_name.is_empty() && !cert_secret_key.is_empty();
-    PulsarTls {
-        enabled,
-        allow_insecure,
-        hostname_verification,
-        cert_secret: complete.then_some(model::KeyRef { name: cert_secret_name, key: cert_secret_key }),
-    }
-}
-
-fn auth(auth: AuthConfig) -> Option<PulsarAuth> {
-    if let Some(oauth2) = auth.oauth2_config {
-        return Some(PulsarAuth::OAuth2 {
-            audience: oauth2.audience,
-            issuer_url: oauth2.issuer_url,
-            scope: oauth2.scope,
-            key_secret: model::KeyRef { name: oauth2.key_secret_name, key: oauth2.key_secret_key },
-        });
-    }
-    auth.generic_auth.map(|generic| PulsarAuth::Generic {
-        plugin: generic.client_authentication_plugin,
-        parameters: generic.client_authentication_parameters,
-    })
-}
-
 fn resources(resources: &ResourceRequirements, context: &mut Context<'_>) -> Resources {
     let at = context.field("resources");
-    let mut read = |field: &str, of: &BTreeMap<String, super::resource::QuantityText>| {
+    let mut read = |field: &str, of: &BTreeMap<String, QuantityText>| {
         let texts = of.iter().map(|(name, text)| (name.as_str(), text.0.as_str()));
         amounts(texts, &path::field(&at, field), context.violations)
     };

@@ -1,5 +1,7 @@
 //! The specs of Function, Source and Sink, field by field as they are written.
 
+#![expect(clippy::struct_field_names, reason = "the fields are called as Function Mesh calls them")]
+
 use std::collections::BTreeMap;
 use std::fmt;
 

@@ -304,7 +304,7 @@ impl FunctionConfig {
             let violation = Violation::new("autoAck", Reason::ConflictingFields, message);
             violations.push(violation.with_value(&given.to_string()));
         }
-        self.auto_ack.unwrap_or(self.window_config.is_none())
+        self.auto_ack.unwrap_or_else(|| self.window_config.is_none())
     }
 
     /// The output's schema properties, which stand in the JSON text for its topic.

@@ -1,5 +1,7 @@
 //! SourceConfig.
 
+#![expect(clippy::struct_field_names, reason = "the fields are called as Pulsar calls them")]
+
 use isthmus_model::component::{BatchSource, ComponentKind, Connector, Draft, Object, Output, Runtime, Spec};
 use isthmus_model::reason::Violation;
 use serde::{Deserialize, Serialize};
