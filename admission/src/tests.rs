@@ -80,12 +80,12 @@ fn window(draft: &mut Draft) -> &mut Window {
     draft.spec.window.get_or_insert_with(|| Window { length_count: Some(5), ..Window::default() })
 }
 
-fn python() -> Option<Runtime> {
-    Some(Runtime::Python { package: PackageRef { file: "a.py".into(), ..PackageRef::default() }, log: None })
+fn python() -> Runtime {
+    Runtime::Python { package: PackageRef { file: "a.py".into(), ..PackageRef::default() }, log: None }
 }
 
-fn go() -> Option<Runtime> {
-    Some(Runtime::Go { package: PackageRef { file: "a".into(), ..PackageRef::default() }, log: None })
+fn go() -> Runtime {
+    Runtime::Go { package: PackageRef { file: "a".into(), ..PackageRef::default() }, log: None }
 }
 
 fn log(draft: &mut Draft, given: LogConfig) {
@@ -173,8 +173,8 @@ fn names_labels_and_annotations_have_rules() {
 fn code_has_rules() {
     check(&[
         (function, |d| d.spec.runtime = None, &[("spec.runtime", MissingField, "")]),
-        (source, |d| d.spec.runtime = python(), &[("spec.runtime", InvalidField, "\"python\"")]),
-        (sink, |d| d.spec.runtime = go(), &[("spec.runtime", InvalidField, "\"go\"")]),
+        (source, |d| d.spec.runtime = Some(python()), &[("spec.runtime", InvalidField, "\"python\"")]),
+        (sink, |d| d.spec.runtime = Some(go()), &[("spec.runtime", InvalidField, "\"go\"")]),
         (function, |d| d.spec.class_name.clear(), &[("spec.className", MissingField, "")]),
         (source, |d| d.spec.class_name.clear(), &[]),
         (function, |d| d.spec.class_name = "a..B".into(), &[("spec.className", InvalidField, "\"a..B\"")]),
@@ -183,7 +183,7 @@ fn code_has_rules() {
             function,
             |d| {
                 d.spec.class_name.clear();
-                d.spec.runtime = go();
+                d.spec.runtime = Some(go());
             },
             &[],
         ),
@@ -403,7 +403,7 @@ fn outputs_have_rules() {
             function,
             |d| {
                 output(d).producer =
-                    Some(ProducerConfig { batch_builder: "X".into(), ..ProducerConfig::default() })
+                    Some(ProducerConfig { batch_builder: "X".into(), ..ProducerConfig::default() });
             },
             &[("spec.output.producer.batchBuilder", InvalidField, "\"X\"")],
         ),
@@ -421,7 +421,7 @@ fn outputs_have_rules() {
             function,
             |d| {
                 output(d).producer =
-                    Some(ProducerConfig { crypto: Some(Crypto::default()), ..ProducerConfig::default() })
+                    Some(ProducerConfig { crypto: Some(Crypto::default()), ..ProducerConfig::default() });
             },
             &[
                 ("spec.output.producer.crypto.encryptionKeys", MissingField, ""),
@@ -511,7 +511,7 @@ fn windows_have_rules() {
             function,
             |d| {
                 window(d);
-                d.spec.runtime = python();
+                d.spec.runtime = Some(python());
             },
             &[("spec.window", ConflictingFields, "")],
         ),
@@ -662,7 +662,7 @@ fn access_has_rules() {
         (
             function,
             |d| {
-                d.spec.runtime = go();
+                d.spec.runtime = Some(go());
                 d.spec.state = Some(State { service_url: "bk://h:1".into(), ..State::default() });
             },
             &[("spec.state", ConflictingFields, "")],
