@@ -76,7 +76,8 @@ pub fn admit(draft: Draft, facts: &impl Facts) -> Result<Component, Rejection> {
 /// Admits a draft that was read from a text: what its dialect found wrong with it counts, too, and the paths are those of
 /// the text.
 pub fn admit_written(written: Written, facts: &impl Facts) -> Result<Component, Rejection> {
-    let (draft, origin, mut violations) = written.into_parts();
+    let (draft, origin, problems) = written.into_parts();
+    let mut violations: Vec<Violation> = problems.into_iter().map(|problem| problem.violation).collect();
     match check(draft, facts) {
         Ok(component) if violations.is_empty() => Ok(component),
         Ok(_) => Err(Rejection::new(violations)),

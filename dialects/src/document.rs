@@ -144,7 +144,7 @@ fn malformed(error: &serde_saphyr::Error) -> Problem {
     }
 }
 
-/// The lines on which the fields of a text stand. Built only when something is wrong with the text.
+/// The lines on which the fields of a text stand. Made only when something is wrong with the text.
 #[derive(Debug, Default)]
 pub struct Lines(Vec<HashMap<String, usize>>);
 

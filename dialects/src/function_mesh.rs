@@ -17,7 +17,7 @@ use crate::document::{self, Position};
 use crate::path;
 use crate::read::Reading;
 use crate::shape::{Shaped, shape};
-use crate::written::{Dialect, Names, Origin, Written};
+use crate::written::{Dialect, Names, Origin};
 
 mod resource;
 pub mod pod;
@@ -102,10 +102,10 @@ fn mesh(head: &Head, mut spec: Value) -> Vec<Reading> {
     }
     let left = spec.as_object().into_iter().flat_map(|fields| fields.keys());
     let left: Vec<String> = left.map(|name| path::field("spec", name)).collect();
-    if let Some((first, unknown)) = readings.first_mut() {
+    if let Some(first) = readings.first_mut() {
         first.violations.extend(head.violations.iter().cloned());
-        unknown.extend(left);
-        unknown.extend(head.unknown.iter().cloned());
+        first.unknown.extend(left);
+        first.unknown.extend(head.unknown.iter().cloned());
     }
     readings
 }
@@ -168,20 +168,22 @@ impl Head {
             placement: self.placement.clone(),
             spec,
         };
-        (self.written(draft, names, violations), unknown)
+        Reading { draft, origin: self.origin(names), violations, unknown }
     }
 
     fn broken(&self, kind: ComponentKind, field: String, message: &str) -> Reading {
         let violation = Violation::new(field, Reason::InvalidField, message);
-        (self.written(Draft { kind, ..Draft::default() }, Names::default(), vec![violation]), Vec::new())
+        let origin = self.origin(Names::default());
+        Reading {
+            draft: Draft { kind, ..Draft::default() },
+            origin,
+            violations: vec![violation],
+            unknown: Vec::new(),
+        }
     }
 
-    fn written(&self, draft: Draft, names: Names, violations: Vec<Violation>) -> Written {
-        Written {
-            draft,
-            origin: Origin { dialect: Dialect::FunctionMesh, position: self.position, names },
-            violations,
-        }
+    fn origin(&self, names: Names) -> Origin {
+        Origin { dialect: Dialect::FunctionMesh, position: self.position, names }
     }
 }
 

@@ -14,7 +14,7 @@ use crate::document::Position;
 use crate::path;
 use crate::read::Reading;
 use crate::shape::shape;
-use crate::written::{Dialect, Origin, Written};
+use crate::written::{Dialect, Origin};
 
 mod lean;
 
@@ -69,7 +69,7 @@ pub(crate) fn read(mut value: Value, kind: ComponentKind, position: Position) ->
     let Metadata { tenant, namespace, name, labels, annotations } = metadata;
     let draft = Draft { kind, tenant, namespace, name, labels, annotations, placement, spec };
     let origin = Origin { dialect: Dialect::Native, position, ..Origin::default() };
-    (Written { draft, origin, violations: shaped.violations }, unknown)
+    Reading { draft, origin, violations: shaped.violations, unknown }
 }
 
 /// Defaults of what is not written.

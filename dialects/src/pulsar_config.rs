@@ -13,7 +13,7 @@ use crate::document::Position;
 use crate::native::{DEFAULT_NAMESPACE, DEFAULT_TENANT};
 use crate::read::Reading;
 use crate::shape::{Shaped, shape};
-use crate::written::{Dialect, Names, Origin, Written};
+use crate::written::{Dialect, Names, Origin};
 
 mod loose;
 mod parts;
@@ -104,7 +104,7 @@ fn convert<C: Config>(config: Value, position: Position) -> Reading {
         draft.name = class.rsplit(['.', '$']).next().unwrap_or(class).to_owned();
     }
     let origin = Origin { dialect: Dialect::PulsarConfig, position, names };
-    (Written { draft, origin, violations }, unknown)
+    Reading { draft, origin, violations, unknown }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Text to drafts: which dialect each document is in, and what becomes of fields that it does not know.
 
-use isthmus_model::component::ComponentKind;
+use isthmus_model::component::{ComponentKind, Draft};
 use isthmus_model::reason::{Reason, Violation};
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use crate::document::{self, Document, Position, Problem};
 use crate::function_mesh;
 use crate::native;
 use crate::pulsar_config;
-use crate::written::{Dialect, Written};
+use crate::written::{Dialect, Origin, Written};
 
 /// What becomes of fields that a dialect does not know; `--validate` of the command line.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -83,31 +83,45 @@ pub fn read(text: &[u8], options: &Options) -> Result<Read, Vec<Problem>> {
     Ok(read)
 }
 
-/// A draft, and the fields that its dialect did not know.
-pub(crate) type Reading = (Written, Vec<String>);
-
-fn one((mut written, unknown): Reading, options: &Options, read: &mut Read) {
-    for field in unknown {
-        let message = "this field is not known here; check its spelling and its place";
-        let violation = Violation::new(field, Reason::UnknownField, message);
-        match options.unknown_fields {
-            UnknownFields::Error => written.violations.push(violation),
-            UnknownFields::Warn => {
-                read.warnings.push(Problem { position: written.origin.position, violation });
-            }
-            UnknownFields::Ignore => {}
-        }
-    }
-    read.drafts.push(written);
+/// What a dialect makes of one component.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    /// The draft as far as it could be read.
+    pub(crate) draft: Draft,
+    /// Where it came from.
+    pub(crate) origin: Origin,
+    /// What is wrong with it.
+    pub(crate) violations: Vec<Violation>,
+    /// Paths of the fields that the dialect does not know.
+    pub(crate) unknown: Vec<String>,
 }
 
-/// Puts lines to the warnings; those of violations are looked up by who shows them, since admission adds more.
+fn one(reading: Reading, options: &Options, read: &mut Read) {
+    let Reading { draft, origin, violations, unknown } = reading;
+    let position = origin.position;
+    let problem = |violation| Problem { position, violation };
+    let mut problems: Vec<Problem> = violations.into_iter().map(problem).collect();
+    let unknown = unknown.into_iter().map(|field| {
+        let message = "this field is not known here; check its spelling and its place";
+        problem(Violation::new(field, Reason::UnknownField, message))
+    });
+    match options.unknown_fields {
+        UnknownFields::Error => problems.extend(unknown),
+        UnknownFields::Warn => read.warnings.extend(unknown),
+        UnknownFields::Ignore => {}
+    }
+    read.drafts.push(Written { draft, origin, problems });
+}
+
+/// Says on which line each problem is; only a text that has some is read for that a second time.
 fn locate(text: &[u8], read: &mut Read) {
-    if read.warnings.is_empty() {
+    let Read { drafts, warnings } = read;
+    let mut problems = drafts.iter_mut().flat_map(|written| &mut written.problems).chain(warnings).peekable();
+    if problems.peek().is_none() {
         return;
     }
     let lines = document::Lines::of(text);
-    for Problem { position, violation } in &mut read.warnings {
+    for Problem { position, violation } in problems {
         position.line = lines.line(position.document, &violation.field).unwrap_or(position.line);
     }
 }

@@ -1,7 +1,6 @@
 //! A draft together with where it came from and what its dialect found wrong with it.
 
 use isthmus_model::component::Draft;
-use isthmus_model::reason::Violation;
 
 use crate::document::{Position, Problem};
 use crate::path;
@@ -106,7 +105,7 @@ fn join(base: &str, name: &str) -> String {
 pub struct Written {
     pub(crate) draft: Draft,
     pub(crate) origin: Origin,
-    pub(crate) violations: Vec<Violation>,
+    pub(crate) problems: Vec<Problem>,
 }
 
 impl Written {
@@ -122,16 +121,12 @@ impl Written {
 
     /// The draft, or all that its dialect found wrong with it.
     pub fn into_draft(self) -> Result<Draft, Vec<Problem>> {
-        if self.violations.is_empty() {
-            return Ok(self.draft);
-        }
-        let position = self.origin.position;
-        Err(self.violations.into_iter().map(|violation| Problem { position, violation }).collect())
+        if self.problems.is_empty() { Ok(self.draft) } else { Err(self.problems) }
     }
 
     /// Everything: the draft as far as it could be read, where it came from, and what is wrong with it so far.
-    pub fn into_parts(self) -> (Draft, Origin, Vec<Violation>) {
-        (self.draft, self.origin, self.violations)
+    pub fn into_parts(self) -> (Draft, Origin, Vec<Problem>) {
+        (self.draft, self.origin, self.problems)
     }
 }
 

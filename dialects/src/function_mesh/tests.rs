@@ -230,6 +230,19 @@ fn every_value_of_the_wrong_type_is_named_and_no_credential_is_shown() {
 }
 
 #[test]
+fn every_problem_says_its_line() {
+    let text = resource("Function", "  replicas: many\n  resolution: 3\n");
+    let lines: Vec<_> = problems(&text).into_iter().map(|problem| problem.to_string()).collect();
+    assert_eq!(
+        lines,
+        [
+            "document 1, line 11: spec.replicas: invalid type: string \"many\"; it must be a whole number of 0 or more",
+            "document 1, line 12: spec.resolution: this field is not known here; check its spelling and its place",
+        ]
+    );
+}
+
+#[test]
 fn an_auth_config_hides_the_secret() {
     let text = resource("Function", "").replace(
         "pulsarConfig: main",
