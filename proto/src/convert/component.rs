@@ -29,9 +29,15 @@ pub enum DecodeError {
 /// `kind` is what the called service is for; the component may repeat it and must not differ from it. Without it the
 /// component must say its kind. Fields that are marked as output are passed over.
 pub fn draft(component: wire::Component, kind: Option<ComponentKind>) -> Result<Draft, Invalid> {
+    let mut problems = Problems::default();
+    let draft = read(component, kind, &mut problems);
+    spec::refuse_redacted(&draft.spec, &Path::ROOT.field("spec"), &mut problems);
+    problems.finish(draft)
+}
+
+fn read(component: wire::Component, kind: Option<ComponentKind>, problems: &mut Problems) -> Draft {
     let wire::Component { kind: written, metadata, placement, spec, status: _ } = component;
     let root = Path::ROOT;
-    let mut problems = Problems::default();
     let written = read_kind(problems.enumeration(&root.field("kind"), written));
     match (written, kind) {
         (None, None) => {
@@ -49,17 +55,16 @@ pub fn draft(component: wire::Component, kind: Option<ComponentKind>) -> Result<
         _ => {}
     }
     let Metadata { tenant, namespace, name, labels, annotations, .. } = metadata.unwrap_or_default();
-    let draft = Draft {
+    Draft {
         kind: kind.or(written).unwrap_or_default(),
         tenant: names::or(tenant, names::DEFAULT_TENANT),
         namespace: names::or(namespace, names::DEFAULT_NAMESPACE),
         name,
         labels,
         annotations,
-        placement: placement::read(placement.unwrap_or_default(), &root.field("placement"), &mut problems),
-        spec: spec::read(spec.unwrap_or_default(), &root.field("spec"), &mut problems),
-    };
-    problems.finish(draft)
+        placement: placement::read(placement.unwrap_or_default(), &root.field("placement"), problems),
+        spec: spec::read(spec.unwrap_or_default(), &root.field("spec"), problems),
+    }
 }
 
 impl From<Component> for wire::Component {
@@ -125,9 +130,9 @@ impl TryFrom<wire::Component> for Component {
 
     /// For components that were admitted before: only their form is checked, not whether they may run.
     fn try_from(component: wire::Component) -> Result<Self, Invalid> {
-        let Draft { kind, tenant, namespace, name, labels, annotations, placement, spec } =
-            draft(component, None)?;
         let mut problems = Problems::default();
+        let Draft { kind, tenant, namespace, name, labels, annotations, placement, spec } =
+            read(component, None, &mut problems);
         let metadata = Path::ROOT.field("metadata");
         let labels = names::parse_labels(&labels, &metadata.field("labels"), &mut problems);
         let tenant = problems.parse(&metadata.field("tenant"), &tenant);

@@ -131,6 +131,20 @@ pub(super) fn redact(access: &mut wire::PulsarAccess) {
     }
 }
 
+/// Finds what came back from an answer in place of a credential, which would overwrite the credential itself.
+pub(super) fn refuse_redacted(access: &PulsarAccess, at: &Path<'_>, problems: &mut Problems) {
+    for (name, credentials) in [("auth", &access.auth), ("cleanupAuth", &access.cleanup_auth)] {
+        if let Some(PulsarAuth::Generic { parameters: Redacted(parameters), .. }) = credentials
+            && parameters == REDACTED
+        {
+            let message =
+                "this is what answers show in place of the parameters; write the parameters themselves";
+            let (at, generic) = (at.field(name), "generic");
+            problems.add(&at.field(generic).field("parameters"), Reason::InvalidField, message);
+        }
+    }
+}
+
 impl From<PulsarTls> for wire::PulsarTls {
     fn from(PulsarTls { enabled, allow_insecure, hostname_verification, cert_secret }: PulsarTls) -> Self {
         Self { enabled, allow_insecure, hostname_verification, cert_secret: cert_secret.map(Into::into) }
@@ -188,12 +202,6 @@ fn auth(auth: wire::PulsarAuth, at: &Path<'_>, problems: &mut Problems) -> Optio
             })
         }
         Some(Auth::Generic(wire::GenericAuth { plugin, parameters })) => {
-            if parameters == REDACTED {
-                let at = at.field("generic");
-                let message =
-                    "this is what answers show in place of the parameters; write the parameters themselves";
-                problems.add(&at.field("parameters"), Reason::InvalidField, message);
-            }
             Some(PulsarAuth::Generic { plugin, parameters: Redacted(parameters) })
         }
     }

@@ -179,6 +179,14 @@ pub(super) fn redact(spec: &mut wire::Spec) {
     }
 }
 
+/// Finds what came back from an answer in place of a credential.
+pub(super) fn refuse_redacted(spec: &Spec, at: &Path<'_>, problems: &mut Problems) {
+    kubernetes::refuse_redacted(&spec.pulsar, &at.field("pulsar"), problems);
+    if let Some(access) = &spec.package_service {
+        kubernetes::refuse_redacted(access, &at.field("packageService"), problems);
+    }
+}
+
 // Code.
 
 impl From<Runtime> for WireRuntime {

@@ -443,8 +443,8 @@ fn everything_that_is_wrong_is_named_at_once_with_its_path() {
             "spec.input.topics[in].crypto.keyReaderConfigJson InvalidField",
             "spec.userConfigJson MalformedDocument",
             "spec.pulsar.auth MissingField",
-            "spec.pulsar.cleanupAuth.generic.parameters InvalidField",
             "spec.kubernetes.volumeMountsJson[0] MissingField",
+            "spec.pulsar.cleanupAuth.generic.parameters InvalidField",
         ]
     );
     assert!(!format!("{violations:?}").contains("hunter2"));
