@@ -1,0 +1,150 @@
+//! `apply`: packages first, then each text in one call, then perhaps waiting.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use isthmus_proto::component::v1::manifest_result::Outcome;
+use isthmus_proto::component::v1::{
+    ApplyManifestRequest, ApplyManifestResponse, ChangeResponse, Component, Dialect, ManifestResult,
+    UnknownFields,
+};
+use isthmus_proto::failure;
+
+use super::{Context, now, package};
+use crate::args::{Apply, Files, Format};
+use crate::client::{Bound, Client};
+use crate::error::Error;
+use crate::manifest::{self, Stored, Text};
+use crate::output::{self, Output};
+use crate::view;
+use crate::wait::{self, Goal, Target};
+
+pub(super) async fn run(context: &Context<'_>, args: Apply) -> Result<Output, Error> {
+    let Apply { files, package, dry_run, waiting } = args;
+    let texts = manifest::read(&files)?;
+    if package.is_some() && texts.len() != 1 {
+        return Err(Error::Usage("--package goes with exactly one file".to_owned()));
+    }
+    let client = context.client().await?;
+    let mut sending = Sending { context, client: &client, files: &files, dry_run, delete: false };
+    let mut done = Done::default();
+    for text in texts {
+        // One file that is refused does not keep the others from being applied, as with kubectl.
+        match sending.prepare(text, package.as_deref()).await {
+            Ok((text, dialect)) => sending.send(text, dialect, &mut done).await?,
+            Err(error) => done.errors.push(error),
+        }
+    }
+    finish(context, &client, done, Goal::Ready, (waiting.wait && !dry_run).then_some(waiting.timeout)).await
+}
+
+/// What came of it so far.
+#[derive(Debug, Default)]
+pub(super) struct Done {
+    pub(super) components: Vec<Component>,
+    pub(super) errors: Vec<Error>,
+}
+
+/// Prints what is printed at the end, waits, and tells what failed.
+pub(super) async fn finish(
+    context: &Context<'_>,
+    client: &Client,
+    done: Done,
+    goal: Goal,
+    timeout: Option<std::time::Duration>,
+) -> Result<Output, Error> {
+    let Done { components, mut errors } = done;
+    if matches!(context.format(), Format::Json | Format::Yaml) {
+        let single = components.len() == 1;
+        context.print(&Output::Listings(vec![view::component::listing(&components, now(), true, single)]))?;
+    }
+    if let Some(timeout) = timeout {
+        let targets = components.iter().filter_map(Target::of).collect();
+        match wait::until(client, goal, targets, timeout).await {
+            Ok(()) => {}
+            Err(error) => errors.push(error),
+        }
+    }
+    if errors.is_empty() { Ok(Output::Nothing) } else { Err(Error::Several(errors)) }
+}
+
+/// How texts are sent.
+#[derive(Debug)]
+pub(super) struct Sending<'a> {
+    pub(super) context: &'a Context<'a>,
+    pub(super) client: &'a Client,
+    pub(super) files: &'a Files,
+    pub(super) dry_run: bool,
+    pub(super) delete: bool,
+}
+
+impl Sending<'_> {
+    /// Uploads the packages that a text needs and puts their locations into it.
+    async fn prepare(&mut self, text: Text, package: Option<&Path>) -> Result<(Text, Dialect), Error> {
+        let dialect = Dialect::from(self.files.dialect);
+        let Some(local) = manifest::local(&text, self.files, package)? else { return Ok((text, dialect)) };
+        let mut stored: BTreeMap<_, Stored> = BTreeMap::new();
+        for path in local.files() {
+            let found = package::store(self.client, &path, self.dry_run).await?;
+            stored.insert(path, found);
+        }
+        let bytes = local.into_text(|path| stored.get(path).cloned())?;
+        Ok((Text { bytes, ..text }, Dialect::Kubernetes))
+    }
+
+    /// Sends a text and prints what came of each of its components.
+    pub(super) async fn send(&self, text: Text, dialect: Dialect, done: &mut Done) -> Result<(), Error> {
+        let Text { name, bytes, .. } = text;
+        let request = ApplyManifestRequest {
+            manifest: bytes,
+            dialect: dialect.into(),
+            unknown_fields: UnknownFields::from(self.files.validate).into(),
+            dry_run: self.dry_run,
+            request_id: String::new(),
+            delete: self.delete,
+        };
+        let answer = self.client.manifests(Bound::Unary).apply_manifest(request).await;
+        let doing = if self.delete { format!("deleting {name}") } else { format!("applying {name}") };
+        let ApplyManifestResponse { results, warnings } = match self.client.answer(&doing, answer) {
+            Ok(response) => response,
+            Err(error) => {
+                done.errors.push(error);
+                return Ok(());
+            }
+        };
+        for warning in warnings {
+            self.warn(&name, &warning);
+        }
+        for ManifestResult { document, outcome } in results {
+            match outcome {
+                Some(Outcome::Change(change)) => self.changed(&name, change, done)?,
+                Some(Outcome::Rejected(status)) => {
+                    let doing = format!("{doing}, document {document}");
+                    done.errors.push(self.client.error(doing, failure::unembedded(&status)));
+                }
+                // A newer gateway has another kind of outcome.
+                None => {
+                    self.warn(&name, &format!("document {document}: the gateway did not say what came of it"))
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Prints one change.
+    pub(super) fn changed(&self, name: &str, change: ChangeResponse, done: &mut Done) -> Result<(), Error> {
+        change.warnings.iter().for_each(|warning| self.warn(name, warning));
+        let text = match self.context.format() {
+            Format::Table | Format::Wide if self.dry_run => view::change::plan(&change),
+            Format::Table | Format::Wide => view::change::line(&change, false),
+            Format::Name => change.component.iter().map(|it| view::component::reference(it) + "\n").collect(),
+            Format::Json | Format::Yaml => String::new(),
+        };
+        done.components.extend(change.component);
+        output::write(text.as_bytes())
+    }
+
+    fn warn(&self, name: &str, warning: &str) {
+        output::say(&format!("{} {name}: {warning}", self.context.style.warning("warning:")));
+    }
+}

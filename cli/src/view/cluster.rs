@@ -1,0 +1,182 @@
+//! Clusters.
+
+use std::collections::BTreeMap;
+
+use isthmus_model::order::UnixMillis;
+use isthmus_proto::cluster::v1::{Capacity, Cluster, Health, Link, Taint};
+use isthmus_proto::component::v1::TaintEffect;
+use serde_json::{Value, json};
+
+use super::{age, bytes, lean, moment, or_dash};
+use crate::output::{Column, Listing, Record};
+
+pub(crate) const COLUMNS: &[Column] = &[
+    Column::text("NAME"),
+    Column::text("STATUS"),
+    Column::text("PULSAR"),
+    Column::number("ASSIGNMENTS"),
+    Column::text("INSTANCES"),
+    Column::text("LABELS"),
+    Column::text("TAINTS"),
+    Column::text("SEEN"),
+    Column::text("AGE"),
+    Column::wide("RUNTIMES"),
+    Column::wide("CPU"),
+    Column::wide("MEMORY"),
+    Column::wide("SET"),
+    Column::wide("AGENT"),
+];
+
+/// All of them.
+pub(crate) fn listing(clusters: &[Cluster], now: UnixMillis, single: bool) -> Listing {
+    Listing {
+        columns: COLUMNS,
+        records: clusters.iter().map(|cluster| record(cluster, now)).collect(),
+        single,
+    }
+}
+
+/// One line.
+pub(crate) fn record(cluster: &Cluster, now: UnixMillis) -> Record {
+    let total = cluster.capacity.unwrap_or_default();
+    let used = cluster.reserved.unwrap_or_default();
+    let links =
+        cluster.links.iter().map(|link| match link.pulsar_cluster == cluster.default_pulsar_cluster {
+            true if cluster.links.len() > 1 => format!("{}*", link.pulsar_cluster),
+            _ => link.pulsar_cluster.clone(),
+        });
+    let share = |used: u64, total: u64, show: fn(u64) -> String| match total {
+        u64::MAX => show(used),
+        _ => format!("{}/{}", show(used), show(total)),
+    };
+    let set = match cluster.acknowledged_set_generation {
+        acknowledged if acknowledged == cluster.set_generation => acknowledged.to_string(),
+        acknowledged => format!("{acknowledged}/{}", cluster.set_generation),
+    };
+    let cells = vec![
+        cluster.name.clone(),
+        status(cluster),
+        or_dash(&links.collect::<Vec<_>>().join(",")),
+        cluster.assignments.to_string(),
+        share(used.instances, total.instances, |count| count.to_string()),
+        or_dash(&labels(&cluster.labels)),
+        or_dash(&cluster.taints.iter().map(taint).collect::<Vec<_>>().join(",")),
+        age(cluster.last_seen_time.as_ref(), now),
+        age(cluster.join_time.as_ref(), now),
+        or_dash(&cluster.capabilities.join(",")),
+        share(used.cpu_millis, total.cpu_millis, |millis| format!("{millis}m")),
+        share(used.memory_bytes, total.memory_bytes, bytes),
+        set,
+        or_dash(&cluster.agent_version),
+    ];
+    Record { name: format!("cluster/{}", cluster.name), cells, value: value(cluster) }
+}
+
+/// One word, and what an operator should know beside it.
+fn status(cluster: &Cluster) -> String {
+    let mut words = vec![health(cluster).to_owned()];
+    if cluster.cordoned {
+        words.push("Cordoned".to_owned());
+    }
+    if cluster.held_removals > 0 {
+        words.push(format!("DeletionsHeld({})", cluster.held_removals));
+    }
+    words.join(",")
+}
+
+fn health(cluster: &Cluster) -> &'static str {
+    match Health::try_from(cluster.health) {
+        Ok(Health::Healthy) => "Healthy",
+        Ok(Health::Suspect) => "Suspect",
+        Ok(Health::Disconnected) => "Disconnected",
+        Ok(Health::Unspecified) | Err(_) => "Unknown",
+    }
+}
+
+pub(crate) fn labels(labels: &BTreeMap<String, String>) -> String {
+    labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
+}
+
+fn taint(taint: &Taint) -> String {
+    let value = if taint.value.is_empty() { String::new() } else { format!("={}", taint.value) };
+    format!("{}{value}:{}", taint.key, effect(taint.effect))
+}
+
+fn effect(number: i32) -> &'static str {
+    match TaintEffect::try_from(number) {
+        Ok(TaintEffect::NoPlace) => "NoPlace",
+        Ok(TaintEffect::PreferNoPlace) => "PreferNoPlace",
+        Ok(TaintEffect::Evict) => "Evict",
+        Ok(TaintEffect::Unspecified) | Err(_) => "Unknown",
+    }
+}
+
+fn value(cluster: &Cluster) -> Value {
+    let Cluster {
+        name,
+        labels,
+        taints,
+        cordoned,
+        links,
+        default_pulsar_cluster,
+        agent_version,
+        capabilities,
+        capacity,
+        reserved,
+        health: _,
+        join_time,
+        last_seen_time,
+        assignments,
+        set_generation,
+        acknowledged_set_generation,
+        held_removals,
+        held_digest: _,
+        log_index,
+    } = cluster;
+    let taints: Vec<_> = taints
+        .iter()
+        .map(|taint| lean(json!({"key": taint.key, "value": taint.value, "effect": effect(taint.effect)})))
+        .collect();
+    let links: Vec<_> = links
+        .iter()
+        .map(|Link { pulsar_cluster, service_url, admin_url }| {
+            lean(json!({"pulsarCluster": pulsar_cluster, "serviceUrl": service_url, "adminUrl": admin_url}))
+        })
+        .collect();
+    json!({
+        "apiVersion": isthmus_dialects::native::API_VERSION,
+        "kind": "Cluster",
+        "metadata": lean(json!({"name": name, "labels": labels, "joinedAt": moment(join_time.as_ref())})),
+        "spec": lean(json!({
+            "taints": taints,
+            "cordoned": cordoned,
+            "links": links,
+            "defaultPulsarCluster": default_pulsar_cluster,
+        })),
+        "status": lean(json!({
+            "health": health(cluster),
+            "lastSeenAt": moment(last_seen_time.as_ref()),
+            "agentVersion": agent_version,
+            "capabilities": capabilities,
+            "capacity": capacity_value(capacity.as_ref()),
+            "reserved": capacity_value(reserved.as_ref()),
+            "assignments": assignments,
+            "setGeneration": set_generation,
+            "acknowledgedSetGeneration": acknowledged_set_generation,
+            "heldRemovals": held_removals,
+            "logIndex": log_index,
+        })),
+    })
+}
+
+/// Amounts; what has no bound is left out.
+fn capacity_value(capacity: Option<&Capacity>) -> Value {
+    let bounded = |amount: u64| (amount != u64::MAX).then_some(amount);
+    capacity.map_or(Value::Null, |Capacity { cpu_millis, memory_bytes, instances }| {
+        lean(json!({
+            "cpuMillis": bounded(*cpu_millis),
+            "memoryBytes": bounded(*memory_bytes),
+            "instances": bounded(*instances),
+        }))
+    })
+}
