@@ -26,9 +26,10 @@ use crate::client::{Bound, Client};
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::output::{self, Output, Style};
+use crate::output::{self, Output};
 use crate::request::{self, ProfilesFile, Scope};
 use crate::selection;
+use crate::style::Style;
 
 /// What every command may need besides its own arguments.
 #[derive(Debug)]

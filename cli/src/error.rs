@@ -9,7 +9,7 @@ use isthmus_proto::failure::Failure;
 use tonic::{Code, Status};
 
 use crate::exit::Exit;
-use crate::output::Style;
+use crate::style::Style;
 
 /// Why a command did not do what was asked for.
 #[derive(Debug, thiserror::Error)]

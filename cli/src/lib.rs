@@ -18,12 +18,13 @@ mod commands;
 mod view;
 mod output;
 mod error;
+mod style;
 pub mod exit;
 
 /// Does what was typed, prints what came of it, and says how the process shall end.
 pub async fn run(args: args::Args) -> exit::Exit {
     let environment = environment::Environment::of_this_process();
-    let style = output::Style::of(&args.global, &environment);
+    let style = style::Style::of(&args.global, &environment);
     match commands::run(args, &environment, style).await {
         Ok(exit) => exit,
         Err(error) => {

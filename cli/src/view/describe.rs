@@ -10,7 +10,8 @@ use serde_json::Value;
 use super::component::{self, failed, mode};
 use super::{age, explanation, moment, or_dash};
 use crate::error::Error;
-use crate::output::{Column, Record, Style, table, yaml};
+use crate::output::{Column, Record, table, yaml};
+use crate::style::Style;
 
 const SHARES: &[Column] = &[
     Column::text("CLUSTER"),
