@@ -1,5 +1,6 @@
 //! Secrets, and how Pulsar and its state store are reached: names that must be complete.
 
+use isthmus_dialects::native::REDACTED;
 use isthmus_model::component::{PulsarAccess, PulsarAuth, Runtime, Spec};
 
 use crate::report::Report;
@@ -65,6 +66,11 @@ fn pulsar(field: &str, access: &PulsarAccess, report: &mut Report) {
                 ("keySecret.key", key_secret.key.is_empty()),
             ],
             Some(PulsarAuth::Generic { plugin, parameters }) => {
+                if parameters.0 == REDACTED {
+                    let message =
+                        "this stands for a credential that was not shown; give the credential itself";
+                    report.invalid_secret(&format!("{field}.{part}.parameters"), message);
+                }
                 vec![("plugin", plugin.is_empty()), ("parameters", parameters.0.is_empty())]
             }
         };

@@ -7,7 +7,7 @@
 //! Pure: what has to be known from outside arrives as [`Facts`]. Paths in violations are the model's, `spec.input.topics[…]`;
 //! for what was read from a text they are the author's own.
 
-use isthmus_dialects::Written;
+use isthmus_dialects::{Written, path};
 use isthmus_model::component::{Component, Draft};
 use isthmus_model::name::Digest;
 use isthmus_model::reason::{Reason, Violation};
@@ -86,11 +86,16 @@ pub fn admit_written(written: Written, facts: &impl Facts) -> Result<Component, 
                 violation.field = origin.dialect_path(&violation.field);
                 violation
             });
-            // What a dialect could not read it left out: that it is missing is then not news.
+            // What a dialect could not read it left out: what is missing because of that is not news.
             let known: Vec<String> = violations.iter().map(|violation| violation.field.clone()).collect();
-            violations.extend(found.filter(|violation| {
-                violation.reason != Reason::MissingField || !known.contains(&violation.field)
-            }));
+            let news = |violation: &Violation| {
+                !known.iter().any(|known| match path::below(&violation.field, known) {
+                    Some("") => violation.reason == Reason::MissingField,
+                    Some(_) => true,
+                    None => false,
+                })
+            };
+            violations.extend(found.filter(news));
             Err(Rejection::new(violations))
         }
     }

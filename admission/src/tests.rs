@@ -641,6 +641,14 @@ fn access_has_rules() {
         (
             function,
             |d| {
+                let parameters = Redacted(isthmus_dialects::native::REDACTED.into());
+                d.spec.pulsar.auth = Some(PulsarAuth::Generic { plugin: "p".into(), parameters });
+            },
+            &[("spec.pulsar.auth.parameters", InvalidField, "")],
+        ),
+        (
+            function,
+            |d| {
                 d.spec.pulsar.cleanup_auth = Some(PulsarAuth::OAuth2 {
                     audience: "a".into(),
                     issuer_url: String::new(),
@@ -917,4 +925,13 @@ fn all_problems_are_said_at_once_in_the_order_of_their_fields() {
     let fields: Vec<_> = rejection.violations.iter().map(|violation| violation.field.as_str()).collect();
     assert_eq!(fields, ["metadata.tenant", "placement.minClusters", "spec.replicas", "spec.runtime"]);
     assert!(rejection.to_string().starts_with("metadata.tenant: it must be given; placement.minClusters: "));
+}
+
+#[test]
+fn what_a_dialect_could_not_read_is_not_said_to_be_missing_as_well() {
+    let text = "apiVersion: isthmus.io/v1\nkind: Function\nmetadata: {name: x, tenant: a b}\nspec: 5\n";
+    let written = read(text.as_bytes(), &Options::default()).unwrap().drafts.remove(0);
+    let violations = seen(admit_written(written, &Offline));
+    let fields: Vec<_> = violations.iter().map(|(field, ..)| field.as_str()).collect();
+    assert_eq!(fields, ["metadata.tenant", "spec"]);
 }

@@ -61,7 +61,7 @@ impl Kind {
 }
 
 /// One resource to the drafts that it stands for.
-pub(crate) fn read(mut value: Value, kind: Kind, position: Position) -> Vec<Reading> {
+pub(crate) fn read(mut value: Value, kind: Kind, position: Position) -> Result<Vec<Reading>, Vec<Violation>> {
     let mut take = |name: &str| value.as_object_mut().and_then(|fields| fields.shift_remove(name));
     for known in ["apiVersion", "kind", "status"] {
         take(known);
@@ -71,14 +71,15 @@ pub(crate) fn read(mut value: Value, kind: Kind, position: Position) -> Vec<Read
     let unknown = value.as_object().into_iter().flat_map(|fields| fields.keys().cloned()).collect();
     let head = Head::read(metadata, position, unknown);
     match kind {
-        Kind::Component(kind) => vec![head.component(kind, spec, "spec", None)],
+        Kind::Component(kind) => Ok(vec![head.component(kind, spec, "spec", None)]),
         Kind::FunctionMesh => mesh(&head, spec),
     }
 }
 
 /// The components of a FunctionMesh; what is wrong with the mesh itself is said of the first of them.
-fn mesh(head: &Head, mut spec: Value) -> Vec<Reading> {
+fn mesh(head: &Head, mut spec: Value) -> Result<Vec<Reading>, Vec<Violation>> {
     let mut readings = Vec::new();
+    let mut broken = Vec::new();
     for (kind, field) in [
         (ComponentKind::Function, "functions"),
         (ComponentKind::Source, "sources"),
@@ -93,12 +94,18 @@ fn mesh(head: &Head, mut spec: Value) -> Vec<Reading> {
                     head.component(kind, member, &path::index(&at, index), head.metadata.name.as_deref())
                 }));
             }
-            Some(_) => readings.push(head.broken(kind, at, "it must be a list of components")),
+            Some(other) => {
+                let violation = Violation::new(at, Reason::InvalidField, "it must be a list of components");
+                broken.push(violation.with_value(&other.to_string()));
+            }
         }
     }
-    if readings.is_empty() {
+    if readings.is_empty() && broken.is_empty() {
         let message = "a FunctionMesh must have at least one function, source or sink";
-        readings.push(head.broken(ComponentKind::Function, "spec".to_owned(), message));
+        broken.push(Violation::new("spec", Reason::MissingField, message));
+    }
+    if !broken.is_empty() {
+        return Err(broken);
     }
     let left = spec.as_object().into_iter().flat_map(|fields| fields.keys());
     let left: Vec<String> = left.map(|name| path::field("spec", name)).collect();
@@ -107,7 +114,7 @@ fn mesh(head: &Head, mut spec: Value) -> Vec<Reading> {
         first.unknown.extend(left);
         first.unknown.extend(head.unknown.iter().cloned());
     }
-    readings
+    Ok(readings)
 }
 
 /// What stands above the spec.
@@ -169,17 +176,6 @@ impl Head {
             spec,
         };
         Reading { draft, origin: self.origin(names), violations, unknown }
-    }
-
-    fn broken(&self, kind: ComponentKind, field: String, message: &str) -> Reading {
-        let violation = Violation::new(field, Reason::InvalidField, message);
-        let origin = self.origin(Names::default());
-        Reading {
-            draft: Draft { kind, ..Draft::default() },
-            origin,
-            violations: vec![violation],
-            unknown: Vec::new(),
-        }
     }
 
     fn origin(&self, names: Names) -> Origin {

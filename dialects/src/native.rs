@@ -110,7 +110,10 @@ fn lost(at: &str, given: &Value, back: &Value, unknown: &mut Vec<String>) {
     }
 }
 
-/// The resource of a component, without what is as if it were not written.
+/// What stands for a credential that is not shown; admission does not take it for one.
+pub const REDACTED: &str = "(redacted)";
+
+/// The resource of a component, without what is as if it were not written, and without credentials.
 pub fn to_value(component: &Component) -> Value {
     let Component { kind, name, labels, annotations, placement, spec } = component;
     let labels = labels.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
@@ -121,10 +124,18 @@ pub fn to_value(component: &Component) -> Value {
         labels,
         annotations: annotations.clone(),
     };
-    resource(*kind, &metadata, placement, spec)
+    let mut resource = resource(*kind, &metadata, placement, spec);
+    for access in ["pulsar", "packageService"] {
+        for auth in ["auth", "cleanupAuth"] {
+            if let Some(parameters) = resource.pointer_mut(&format!("/spec/{access}/{auth}/parameters")) {
+                *parameters = json!(REDACTED);
+            }
+        }
+    }
+    resource
 }
 
-/// The resource of a draft, as [`to_value`].
+/// The resource of a draft, without what is as if it were not written: whoever has the draft wrote its credentials.
 pub fn draft_to_value(draft: &Draft) -> Value {
     let Draft { kind, tenant, namespace, name, labels, annotations, placement, spec } = draft;
     let metadata = Metadata {

@@ -61,11 +61,12 @@ pub fn read(text: &[u8], options: &Options) -> Result<Read, Vec<Problem>> {
     for Document { position, value } in documents {
         match form_of(&value, options) {
             Ok(Form::Native(kind)) => one(native::read(value, kind, position), options, &mut read),
-            Ok(Form::FunctionMesh(kind)) => {
-                for reading in function_mesh::read(value, kind, position) {
-                    one(reading, options, &mut read);
+            Ok(Form::FunctionMesh(kind)) => match function_mesh::read(value, kind, position) {
+                Ok(readings) => readings.into_iter().for_each(|reading| one(reading, options, &mut read)),
+                Err(violations) => {
+                    problems.extend(violations.into_iter().map(|violation| Problem { position, violation }));
                 }
-            }
+            },
             Ok(Form::PulsarConfig(kind)) => {
                 one(pulsar_config::read(value, kind, position), options, &mut read);
             }

@@ -262,3 +262,14 @@ fn kinds_that_cannot_be_submitted_are_refused() {
         assert!(refused[0].violation.message.contains(hint), "{refused:?}");
     }
 }
+
+#[test]
+fn a_mesh_without_components_is_refused_as_a_whole() {
+    for (spec, field) in [("{}", "spec"), ("{functions: 5}", "spec.functions")] {
+        let text = format!(
+            "apiVersion: compute.functionmesh.io/v1alpha1\nkind: FunctionMesh\nmetadata: {{name: m}}\nspec: {spec}\n"
+        );
+        let refused = crate::read(text.as_bytes(), &Options::default()).unwrap_err();
+        assert_eq!((refused.len(), refused[0].violation.field.as_str()), (1, field));
+    }
+}

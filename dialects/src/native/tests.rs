@@ -144,6 +144,19 @@ fn what_is_as_if_not_written_is_not_printed() {
     );
 }
 
+#[test]
+fn a_component_is_printed_without_its_credentials() {
+    let Draft { kind, placement, spec, annotations, .. } = draft(&full());
+    let name = isthmus_model::name::FullName::new("t", "n", "x").unwrap();
+    let component = Component { kind, name, labels: BTreeMap::new(), annotations, placement, spec };
+    let printed = to_value(&component);
+    for access in ["pulsar", "packageService"] {
+        assert_eq!(printed["spec"][access]["cleanupAuth"]["parameters"], REDACTED);
+        assert_eq!(printed["spec"][access]["cleanupAuth"]["plugin"], "p");
+    }
+    assert_eq!(printed["spec"]["pulsar"]["auth"].get("parameters"), None);
+}
+
 /// The paths of all members that may be left out, and of all texts that may be anything.
 fn members(value: &Value, at: &str, found: &mut Vec<String>) {
     let Some(fields) = value.as_object() else { return };
