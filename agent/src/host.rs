@@ -11,7 +11,6 @@
 
 pub mod config;
 pub mod distribution;
-pub mod decode;
 mod dereference;
 mod plan;
 mod ports;
@@ -47,7 +46,6 @@ use crate::target::{DesiredHandle, LogOptions, Observe, Packages, Target};
 pub use attached::Attachments;
 pub use config::Config;
 
-use decode::Decode;
 use distribution::Distribution;
 use driver::{Driver, Parts};
 use launch::Host;
@@ -57,7 +55,6 @@ use record::{Key, Layout};
 #[derive(Debug)]
 pub struct LocalTarget<A> {
     host: Arc<Host>,
-    decode: Decode,
     clock: Arc<dyn Clock>,
     attachments: Arc<A>,
     /// Held for as long as the target exists: two agents in one directory would start everything twice.
@@ -91,12 +88,7 @@ impl<A: Attachments> LocalTarget<A> {
     ///
     /// # Errors
     /// The directory cannot be used, or another agent uses it.
-    pub async fn open(
-        mut config: Config,
-        decode: Decode,
-        clock: Arc<dyn Clock>,
-        attachments: A,
-    ) -> Result<Self, Error> {
+    pub async fn open(mut config: Config, clock: Arc<dyn Clock>, attachments: A) -> Result<Self, Error> {
         let failed = |source| Error::Data { path: config.data.clone(), source };
         std::fs::create_dir_all(&config.data).map_err(failed)?;
         // Marks and records hold this path: it must be the same one however the agent is started.
@@ -105,7 +97,7 @@ impl<A: Attachments> LocalTarget<A> {
         let distribution = Distribution::probe(&config).await;
         distribution.log_missing();
         let host = Arc::new(Host { config, distribution });
-        Ok(Self { host, decode, clock, attachments: Arc::new(attachments), _lock: lock })
+        Ok(Self { host, clock, attachments: Arc::new(attachments), _lock: lock })
     }
 
     fn capacity(&self) -> Capacity {
@@ -142,7 +134,6 @@ impl<A: Attachments> Target for LocalTarget<A> {
     ) -> Result<(), Error> {
         let parts = Parts {
             host: Arc::clone(&self.host),
-            decode: self.decode,
             clock: Arc::clone(&self.clock),
             attachments: Arc::clone(&self.attachments),
             observe,

@@ -10,7 +10,6 @@ use std::time::Duration;
 use futures::StreamExt;
 use isthmus_agent::host::attached::{Attachments, Client};
 use isthmus_agent::host::config::Ports;
-use isthmus_agent::host::decode::Undecodable;
 use isthmus_agent::host::{Config, LocalTarget};
 use isthmus_agent::target::{
     Desired, DesiredSet, DesiredWriter, LogOptions, Observe, Package, Packages, Target, desired,
@@ -23,8 +22,10 @@ use isthmus_model::name::{Digest, FullName, PulsarClusterName, Uid};
 use isthmus_model::observation::{Observation, Phase};
 use isthmus_model::order::{Generation, Revision};
 use isthmus_model::package::PackageRef;
+use isthmus_model::policy::Placement;
 use isthmus_model::pulsar_cluster::PulsarCluster;
 use isthmus_model::reason::Reason;
+use isthmus_proto::convert::component::encode;
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -128,7 +129,7 @@ impl Host {
             ports: Ports { first: 23_000, last: 24_999 },
             ..Config::default()
         };
-        let target = LocalTarget::open(config, decode, Arc::new(SystemClock), NoPulsar).await.unwrap();
+        let target = LocalTarget::open(config, Arc::new(SystemClock), NoPulsar).await.unwrap();
         let target = Arc::new(target);
         let (writer, handle) = desired(loaded);
         let (sender, seen) = watch::channel(BTreeMap::new());
@@ -199,28 +200,24 @@ impl Agent {
     }
 }
 
-fn decode(bytes: &[u8]) -> Result<Component, Undecodable> {
-    let spec: Spec = serde_json::from_slice(bytes).map_err(|error| Undecodable(error.to_string()))?;
-    Ok(Component {
-        kind: ComponentKind::Function,
-        name: FullName::new("public", "default", "greet").map_err(|error| Undecodable(error.to_string()))?,
-        labels: BTreeMap::new(),
-        annotations: BTreeMap::new(),
-        placement: isthmus_model::policy::Placement::default(),
-        spec,
-    })
-}
-
 fn run(generation: u64, replicas: u32, script: &str) -> Desired {
     let package = PackageRef {
         file: "greet".into(),
         location: format!("sha256:{}", Scripts::digest(script)),
         digest: Some(Scripts::digest(script)),
     };
-    let spec = Spec { runtime: Some(Runtime::Go { package, log: None }), ..Spec::default() };
+    let name = FullName::new("public", "default", "greet").unwrap();
+    let component = Component {
+        kind: ComponentKind::Function,
+        name: name.clone(),
+        labels: BTreeMap::new(),
+        annotations: BTreeMap::new(),
+        placement: Placement::default(),
+        spec: Spec { runtime: Some(Runtime::Go { package, log: None }), ..Spec::default() },
+    };
     Desired::Run(Arc::new(Assignment {
         uid: UID,
-        name: FullName::new("public", "default", "greet").unwrap(),
+        name,
         kind: ComponentKind::Function,
         generation: Generation(generation),
         revision: Revision(1),
@@ -233,7 +230,7 @@ fn run(generation: u64, replicas: u32, script: &str) -> Desired {
             state_service_url: String::new(),
             peers: Vec::new(),
         }),
-        spec: serde_json::to_vec(&spec).unwrap().into(),
+        spec: Arc::from(&*encode(&component)),
     }))
 }
 
@@ -413,7 +410,7 @@ async fn two_agents_cannot_look_after_one_directory() {
         runner: Some(RUNNER.clone()),
         ..Config::default()
     };
-    let refused = LocalTarget::open(config, decode, Arc::new(SystemClock), NoPulsar).await.unwrap_err();
+    let refused = LocalTarget::open(config, Arc::new(SystemClock), NoPulsar).await.unwrap_err();
     assert!(refused.to_string().contains("in use by another agent"), "{refused}");
     agent.goes_away().await;
 }

@@ -8,7 +8,6 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use isthmus_agent::host::attached::AdminApi;
 use isthmus_agent::host::config::{self, Config, Ports};
-use isthmus_agent::host::decode::Undecodable;
 use isthmus_agent::host::{Error, LocalTarget};
 use isthmus_agent::target::{
     Desired, DesiredSet, DesiredWriter, Observe, Package, Packages, Target, desired,
@@ -21,9 +20,9 @@ use isthmus_model::observation::{Observation, Phase};
 use isthmus_model::order::{Generation, Revision};
 use isthmus_model::policy::Placement;
 use isthmus_model::pulsar_cluster::PulsarCluster;
+use isthmus_proto::convert::component::encode;
 use isthmus_testbed::traffic::{Load, Schema};
 use isthmus_testbed::{Cache, Pulsar, PulsarOptions, Traffic};
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -34,22 +33,6 @@ const PATIENCE: Duration = Duration::from_mins(2);
 
 /// The digest under which the connector is asked for.
 const NAR: Digest = Digest([1; 32]);
-
-/// What an assignment holds here.
-#[derive(Serialize, Deserialize)]
-struct Encoded {
-    kind: ComponentKind,
-    name: String,
-    spec: Spec,
-}
-
-fn decode(bytes: &[u8]) -> Result<Component, Undecodable> {
-    let wrong = |error: &dyn std::error::Error| Undecodable(error.to_string());
-    let Encoded { kind, name, spec } = serde_json::from_slice(bytes).map_err(|error| wrong(&error))?;
-    let name: FullName = name.parse().map_err(|error| wrong(&error))?;
-    let (labels, annotations, placement) = (BTreeMap::new(), BTreeMap::new(), Placement::default());
-    Ok(Component { kind, name, labels, annotations, placement, spec })
-}
 
 #[derive(Clone)]
 struct Nar(PathBuf);
@@ -109,7 +92,7 @@ impl Host {
 
     async fn agent(&self, loaded: DesiredSet) -> Result<Agent> {
         let admin = AdminApi::new(self.config.poll.timeout);
-        let target = LocalTarget::open(self.config.clone(), decode, Arc::new(SystemClock), admin).await?;
+        let target = LocalTarget::open(self.config.clone(), Arc::new(SystemClock), admin).await?;
         let target = Arc::new(target);
         let declared = target.declare().await;
         assert_eq!(declared.capabilities, ["java", "python", "go"]);
@@ -203,12 +186,18 @@ fn run(
     replicas: u32,
     spec: Value,
 ) -> Result<Desired> {
-    let name = format!("public/default/{name}");
-    let spec = Spec { auto_ack: true, ..serde_json::from_value(spec)? };
-    let encoded = serde_json::to_vec(&Encoded { kind, name: name.clone(), spec })?;
+    let name = FullName::new("public", "default", name)?;
+    let component = Component {
+        kind,
+        name: name.clone(),
+        labels: BTreeMap::new(),
+        annotations: BTreeMap::new(),
+        placement: Placement::default(),
+        spec: Spec { auto_ack: true, ..serde_json::from_value(spec)? },
+    };
     Ok(Desired::Run(Arc::new(Assignment {
         uid: Uid(uuid::Uuid::from_u128(uid)),
-        name: name.parse()?,
+        name,
         kind,
         generation: Generation(1),
         revision: Revision(1),
@@ -221,7 +210,7 @@ fn run(
             state_service_url: String::new(),
             peers: Vec::new(),
         }),
-        spec: encoded.into(),
+        spec: Arc::from(&*encode(&component)),
     })))
 }
 

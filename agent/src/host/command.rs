@@ -131,7 +131,9 @@ pub(crate) fn identity(input: &Input<'_>) -> Result<Digest, Refused> {
     let Command { program, args, env, files } = command;
     let packages: Vec<_> = packages.map(|package| (&package.location, package.digest)).collect();
     // Debug text of strings is quoted, so that no two different lists have the same text.
-    let text = format!("{program:?} {args:?} {env:?} {files:?} {packages:?}");
+    // Credentials are read at the start, so that here only says with which of them that will be.
+    let access = serde_json::to_string(&spec.pulsar).unwrap_or_default();
+    let text = format!("{program:?} {args:?} {env:?} {files:?} {packages:?} {access}");
     Ok(Digest(Sha256::digest(text.as_bytes()).into()))
 }
 

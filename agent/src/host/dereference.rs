@@ -10,7 +10,6 @@ use isthmus_model::reason::Reason;
 
 use super::attached::Watch;
 use super::command::{self, Input, Refused};
-use super::decode::Decode;
 use super::launch::{Host, file_name, parallelism};
 use super::plan::Wanted;
 use super::ports::Pair;
@@ -25,7 +24,7 @@ pub(super) struct Dereferenced {
 }
 
 /// A panic in here refuses the one component that caused it.
-pub(super) fn dereference(host: &Host, decode: Decode, desired: &Desired) -> Dereferenced {
+pub(super) fn dereference(host: &Host, desired: &Desired) -> Dereferenced {
     let assignment = match desired {
         Desired::Stop(removal) => {
             return Dereferenced {
@@ -35,7 +34,7 @@ pub(super) fn dereference(host: &Host, decode: Decode, desired: &Desired) -> Der
         }
         Desired::Run(assignment) => assignment,
     };
-    let result = catch_unwind(AssertUnwindSafe(|| of_assignment(host, decode, assignment)));
+    let result = catch_unwind(AssertUnwindSafe(|| of_assignment(host, assignment)));
     let internal =
         || Refused { reason: Reason::Internal, message: "reading it failed inside the agent".into() };
     result.unwrap_or_else(|_panic| Err(internal())).unwrap_or_else(|Refused { reason, message }| {
@@ -51,9 +50,11 @@ pub(super) fn dereference(host: &Host, decode: Decode, desired: &Desired) -> Der
     })
 }
 
-fn of_assignment(host: &Host, decode: Decode, assignment: &Assignment) -> Result<Dereferenced, Refused> {
-    let component = decode(&assignment.spec)
-        .map_err(|error| Refused { reason: Reason::Refused, message: error.to_string() })?;
+fn of_assignment(host: &Host, assignment: &Assignment) -> Result<Dereferenced, Refused> {
+    let component = isthmus_proto::convert::component::decode(&assignment.spec).map_err(|error| Refused {
+        reason: Reason::Refused,
+        message: format!("this agent cannot read the component: {}", isthmus_daemon::chain::Chain(&error)),
+    })?;
     let details = isthmus_dialects::function_details(&component, parallelism(&component, assignment));
     let none = PackageRef::default();
     let spec = &component.spec;

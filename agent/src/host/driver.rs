@@ -28,7 +28,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::adopt::{Found, adopt};
 use super::attached::Attachments;
-use super::decode::Decode;
 use super::dereference::dereference;
 use super::last_words;
 use super::launch::{Failed, Host, Launch, Running, make_sure_it_is_gone};
@@ -45,7 +44,6 @@ use component::{Component, Hold};
 #[derive(Debug)]
 pub(super) struct Parts<A, O, P> {
     pub(super) host: Arc<Host>,
-    pub(super) decode: Decode,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) attachments: Arc<A>,
     pub(super) observe: O,
@@ -159,7 +157,7 @@ impl<A: Attachments, O: Observe, P: Packages> Driver<A, O, P> {
             if self.components.entry(uid).or_default().is_told(&desired) {
                 continue;
             }
-            let dereferenced = dereference(&self.parts.host, self.parts.decode, &desired);
+            let dereferenced = dereference(&self.parts.host, &desired);
             self.components.entry(uid).or_default().want(desired, dereferenced);
             self.act(uid);
         }
@@ -242,7 +240,7 @@ impl<A: Attachments, O: Observe, P: Packages> Driver<A, O, P> {
             );
         }
         let Some(assignment) = assignment else { return };
-        let decoded = match (self.parts.decode)(&assignment.spec) {
+        let decoded = match isthmus_proto::convert::component::decode(&assignment.spec) {
             Ok(decoded) => decoded,
             Err(error) => {
                 return self.failed(key, now, Failed { reason: Reason::Refused, message: error.to_string() });
