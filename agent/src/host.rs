@@ -108,7 +108,7 @@ impl<A: Attachments> LocalTarget<A> {
         Capacity {
             cpu_millis: or_all(given.cpu_millis, cpus.saturating_mul(1000)),
             memory_bytes: or_all(given.memory.as_u64(), total_memory()),
-            instances: or_all(given.instances, (u64::from(ports.last.saturating_sub(ports.first)) + 1) / 2),
+            instances: or_all(given.instances, u64::from(ports.last.saturating_sub(ports.first)).div_ceil(2)),
         }
     }
 }

@@ -57,11 +57,9 @@ async fn adopt_one(directory: &InstanceDir, alive: &BTreeSet<(PathBuf, Identity)
         // The earlier agent died between starting the guard and hearing from it: it will say so yet.
         None => running(directory).await.map(Some),
     };
-    match held {
-        Ok(Some(running)) => Found::Running(record, running),
-        Ok(None) | Err(_) => {
-            make_sure_it_is_gone(directory).await;
-            Found::Down(record)
-        }
+    if let Ok(Some(running)) = held {
+        return Found::Running(record, running);
     }
+    make_sure_it_is_gone(directory).await;
+    Found::Down(record)
 }

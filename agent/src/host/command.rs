@@ -86,11 +86,10 @@ pub(crate) struct Refused {
 /// The runtime is not one that runs here.
 pub(crate) fn build(input: &Input<'_>) -> Result<Command, Refused> {
     match &input.component.spec.runtime {
-        Some(Runtime::Java { .. }) => java::build(input),
         Some(Runtime::Python { .. }) => python::build(input),
         Some(Runtime::Go { .. }) => Ok(go::build(input)),
-        // A connector is Java, and its package may be one that the distribution has.
-        None => java::build(input),
+        // What names no runtime is a connector, which is Java; its package may be one that the distribution has.
+        Some(Runtime::Java { .. }) | None => java::build(input),
         Some(Runtime::Generic { language, .. }) => Err(Refused {
             reason: Reason::MissingCapability,
             message: format!(
@@ -129,12 +128,13 @@ pub(crate) fn identity(input: &Input<'_>) -> Result<Digest, Refused> {
         ..*input
     })?;
     let Command { program, args, env, files } = command;
+    let program = text(&program);
     let packages: Vec<_> = packages.map(|package| (&package.location, package.digest)).collect();
     // Debug text of strings is quoted, so that no two different lists have the same text.
     // Credentials are read at the start, so that here only says with which of them that will be.
     let access = serde_json::to_string(&spec.pulsar).unwrap_or_default();
-    let text = format!("{program:?} {args:?} {env:?} {files:?} {packages:?} {access}");
-    Ok(Digest(Sha256::digest(text.as_bytes()).into()))
+    let whole = format!("{program:?} {args:?} {env:?} {files:?} {packages:?} {access}");
+    Ok(Digest(Sha256::digest(whole.as_bytes()).into()))
 }
 
 /// A flag and its value.

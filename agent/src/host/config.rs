@@ -54,8 +54,8 @@ impl Default for Config {
             ports: Ports::default(),
             capacity: Capacity::default(),
             poll: Poll::default(),
-            backoff: backoff::Policy::between(Duration::from_secs(1), Duration::from_secs(120)),
-            stable_after: Duration::from_secs(60),
+            backoff: backoff::Policy::between(Duration::from_secs(1), Duration::from_mins(2)),
+            stable_after: Duration::from_mins(1),
             stop_grace: Duration::from_secs(30),
             log: Log::default(),
             environment: BTreeMap::from([

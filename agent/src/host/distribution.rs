@@ -108,10 +108,10 @@ impl Distribution {
         // What an image of Pulsar has in /pulsar, the distribution has.
         let file = package.file.strip_prefix("/pulsar/").unwrap_or(&package.file);
         let path = home.join(file);
-        match path.is_file() {
-            true => Ok(path),
-            false => Err(format!("there is no file {}; upload the package to the gateway", path.display())),
+        if !path.is_file() {
+            return Err(format!("there is no file {}; upload the package to the gateway", path.display()));
         }
+        Ok(path)
     }
 }
 
@@ -119,13 +119,13 @@ fn home(config: &Config, needed: &str) -> Result<PathBuf, String> {
     let Some(home) = &config.pulsar.home else {
         return Err("Pulsar's distribution is not known; set pulsar.home to the unpacked distribution".into());
     };
-    match home.join(needed).is_file() {
-        true => Ok(home.clone()),
-        false => Err(format!(
+    if !home.join(needed).is_file() {
+        return Err(format!(
             "{} has no {needed}; set pulsar.home to the unpacked distribution (apache-pulsar-VERSION-bin.tar.gz)",
             home.display()
-        )),
+        ));
     }
+    Ok(home.clone())
 }
 
 fn program(given: Option<&Path>, name: &str, path: &str, key: &str) -> Result<PathBuf, String> {
@@ -143,10 +143,10 @@ fn on_path(name: &str, path: &str) -> Option<PathBuf> {
 fn runner(config: &Config, path: &str) -> Result<PathBuf, String> {
     const NAME: &str = "isthmus-runner";
     if let Some(given) = &config.runner {
-        return match given.is_file() {
-            true => Ok(given.clone()),
-            false => Err(format!("there is no {}; set host.runner to the program {NAME}", given.display())),
-        };
+        if !given.is_file() {
+            return Err(format!("there is no {}; set host.runner to the program {NAME}", given.display()));
+        }
+        return Ok(given.clone());
     }
     let beside = std::env::current_exe().ok().and_then(|own| own.parent().map(|folder| folder.join(NAME)));
     beside.filter(|program| program.is_file()).or_else(|| on_path(NAME, path)).ok_or_else(|| {

@@ -217,22 +217,19 @@ impl<A: Attachments, O: Observe, P: Packages> Driver<A, O, P> {
 
     fn launch(&mut self, key: Key, restarts: u64) {
         let now = self.parts.clock.boot();
-        let ports = self.ports.take();
+        let (ports, exhausted) = match self.ports.take() {
+            Ok(ports) => (ports, None),
+            Err(exhausted) => (Pair::default(), Some(exhausted)),
+        };
         let Some(component) = self.components.get_mut(&key.uid) else { return };
         let Wanted::Run { generation, revision, command, .. } = component.wanted else { return };
-        let record = Record {
-            generation,
-            revision,
-            command,
-            ports: *ports.as_ref().unwrap_or(&Pair::default()),
-            restarts,
-        };
+        let record = Record { generation, revision, command, ports, restarts };
         let retry = self.parts.host.config.backoff;
         let instance =
             component.instances.entry(key.index).or_insert_with(|| Instance::new(retry, seed(key)));
         instance.start(record.clone());
         let assignment = component.assignment.clone();
-        if let Err(exhausted) = ports {
+        if let Some(exhausted) = exhausted {
             return self.failed(
                 key,
                 now,
@@ -309,7 +306,9 @@ impl<A: Attachments, O: Observe, P: Packages> Driver<A, O, P> {
                         component.see(answer, soon, later);
                     }
                 }
-                seen.into_iter().for_each(|uid| self.tell(uid));
+                for uid in seen {
+                    self.tell(uid);
+                }
             }
             Event::Done => {}
         }
@@ -390,7 +389,9 @@ impl<A: Attachments, O: Observe, P: Packages> Driver<A, O, P> {
         };
         let due: Vec<Uid> =
             self.components.iter().filter(|(_, component)| due(component)).map(|(uid, _)| *uid).collect();
-        due.into_iter().for_each(|uid| self.act(uid));
+        for uid in due {
+            self.act(uid);
+        }
         if self.looking {
             return;
         }

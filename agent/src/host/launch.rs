@@ -301,10 +301,10 @@ pub(crate) async fn make_sure_it_is_gone(directory: &InstanceDir) {
             Ok(Ok(_)) => {}
             // Certainty is what is promised, so that there is nothing to do but to look again.
             Ok(Err(error)) => {
-                tracing::error!(%error, "cannot see which processes are left of {}", directory.path().display())
+                tracing::error!(%error, "cannot see which processes are left of {}", directory.path().display());
             }
             Err(error) => {
-                tracing::error!(%error, "looking for what is left of {} failed", directory.path().display())
+                tracing::error!(%error, "looking for what is left of {} failed", directory.path().display());
             }
         }
         tokio::time::sleep(Duration::from_millis(20)).await;

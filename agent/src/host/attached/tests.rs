@@ -17,7 +17,7 @@ fn own(addresses: &[&str]) -> BTreeSet<SocketAddr> {
 #[test]
 fn of_two_consumers_from_one_host_with_equal_numbers_only_the_own_connection_counts() {
     let other = client("127.0.0.1:4000", 0);
-    assert!(!watch().sees(&[other.clone()], 0, &own(&["127.0.0.1:5000"])));
+    assert!(!watch().sees(std::slice::from_ref(&other), 0, &own(&["127.0.0.1:5000"])));
     assert!(watch().sees(&[other, client("127.0.0.1:5000", 0)], 0, &own(&["127.0.0.1:5000"])));
 }
 

@@ -16,6 +16,7 @@ const KEY_SHARED: i32 = 2;
 /// The instance's configuration, by the names that it reads.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_excessive_bools, reason = "Pulsar's format has them")]
 struct Conf {
     #[serde(rename = "pulsarServiceURL")]
     pulsar_service_url: String,

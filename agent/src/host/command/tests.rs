@@ -1,10 +1,8 @@
 //! Whole command lines as Pulsar's own process runtime makes them, one argument a line.
 
-use std::fmt::Write;
-
 use isthmus_model::component::{
     ComponentKind, Connector, ConsumerConfig, Input as Topics, LogConfig, Output, PulsarAuth, PulsarTls,
-    Redacted, Spec, State,
+    Redacted, SecretRef, Spec, State,
 };
 use isthmus_model::name::{FullName, PulsarClusterName, Uid};
 use isthmus_model::order::Generation;
@@ -132,12 +130,10 @@ impl Case {
 
     fn shown(&self) -> String {
         let Command { program, args, env, files } = self.with(build).unwrap();
-        let mut text = String::new();
-        env.iter().for_each(|(name, value)| writeln!(text, "{name}={value}").unwrap());
-        writeln!(text, "{}", program.display()).unwrap();
-        args.iter().for_each(|arg| writeln!(text, "{arg}").unwrap());
-        files.keys().for_each(|name| writeln!(text, "[{name}]").unwrap());
-        text
+        let env = env.iter().map(|(name, value)| format!("{name}={value}"));
+        let files = files.keys().map(|name| format!("[{name}]"));
+        let lines = env.chain([program.display().to_string()]).chain(args).chain(files);
+        lines.collect::<Vec<_>>().join("\n")
     }
 }
 
@@ -161,7 +157,7 @@ fn a_java_function_with_everything() {
     case.spec.resources.limits.memory_bytes = Some(268_435_456);
     case.spec.max_pending_async_requests = Some(5);
     case.spec.expose_pulsar_admin_client = true;
-    case.spec.secrets = BTreeMap::from([("PASSWORD".to_owned(), Default::default())]);
+    case.spec.secrets = BTreeMap::from([("PASSWORD".to_owned(), SecretRef::default())]);
     case.spec.state = Some(State { service_url: "bk://127.0.0.1:4181".into(), ..State::default() });
     case.spec.pulsar.tls = Some(PulsarTls {
         enabled: true,

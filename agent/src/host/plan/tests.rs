@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::host::ports::Pair;
 
-const STABLE: Duration = Duration::from_secs(60);
+const STABLE: Duration = Duration::from_mins(1);
 const RETRY: Policy = Policy { min: Duration::from_secs(1), max: Duration::from_secs(8), factor: 2.0 };
 
 fn digest(n: u8) -> Digest {
