@@ -13,9 +13,8 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
+use crate::host::LocalTarget;
 use crate::host::attached::AdminApi;
-use crate::host::decode::Undecodable;
-use crate::host::{self, LocalTarget};
 use crate::inbox;
 use crate::link::identity::Identity;
 use crate::link::{Link, enrol, fetch};
@@ -76,9 +75,9 @@ pub async fn start(config: Config, server: Server) -> Result<(), BoxError> {
     let (lender, fetcher) = fetch::lender();
     let packages = Cache::open(data.join("packages"), &packages, fetcher)
         .map_err(|source| Error::Data { path: data.join("packages"), source })?;
-    let host = host::Config { data, ..target.host };
+    let host = target.host;
     let attachments = AdminApi::new(host.poll.timeout);
-    let target = Arc::new(LocalTarget::open(host, decode, clock.clone(), attachments).await?);
+    let target = Arc::new(LocalTarget::open(&data, host, clock.clone(), attachments).await?);
     let (declare, declared) = watch::channel(target.declare().await);
 
     tasks.spawn("inbox", OnFailure::EndProcess, Stage::Flush, DRAIN, |stop| inbox.run(stop));
@@ -128,10 +127,6 @@ async fn enrolled(config: enrol::Config<'_>, retry: backoff::Policy) -> Result<I
         tracing::warn!("not joined yet, and tried again in {delay:?}: {}", Chain(&problem));
         tokio::time::sleep(delay).await;
     }
-}
-
-fn decode(bytes: &[u8]) -> Result<isthmus_model::component::Component, Undecodable> {
-    isthmus_proto::convert::component::decode(bytes).map_err(|error| Undecodable(Chain(&error).to_string()))
 }
 
 async fn keep_declared<T: Target>(

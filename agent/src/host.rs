@@ -29,7 +29,7 @@ mod driver;
 pub mod logs;
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::available_parallelism;
 
@@ -39,6 +39,7 @@ use isthmus_daemon::clock::Clock;
 use isthmus_model::cluster::Declared;
 use isthmus_model::name::Uid;
 use isthmus_model::resources::Capacity;
+use parking_lot::RwLock;
 use tokio_util::sync::CancellationToken;
 
 use crate::target::{DesiredHandle, LogOptions, Observe, Packages, Target};
@@ -84,19 +85,25 @@ pub enum Error {
 }
 
 impl<A: Attachments> LocalTarget<A> {
-    /// Opens the data directory and finds out what this host can run.
+    /// Opens the directory that outlives the agent, with commands, logs and records of the instances, and finds out what this
+    /// host can run.
     ///
     /// # Errors
     /// The directory cannot be used, or another agent uses it.
-    pub async fn open(mut config: Config, clock: Arc<dyn Clock>, attachments: A) -> Result<Self, Error> {
-        let failed = |source| Error::Data { path: config.data.clone(), source };
-        std::fs::create_dir_all(&config.data).map_err(failed)?;
+    pub async fn open(
+        data: &Path,
+        config: Config,
+        clock: Arc<dyn Clock>,
+        attachments: A,
+    ) -> Result<Self, Error> {
+        let failed = |source| Error::Data { path: data.to_path_buf(), source };
+        std::fs::create_dir_all(data).map_err(failed)?;
         // Marks and records hold this path: it must be the same one however the agent is started.
-        config.data = config.data.canonicalize().map_err(failed)?;
-        let lock = lock(&config)?;
+        let data = data.canonicalize().map_err(failed)?;
+        let lock = lock(&data)?;
         let distribution = Distribution::probe(&config).await;
         distribution.log_missing();
-        let host = Arc::new(Host { config, distribution });
+        let host = Arc::new(Host { config, data, distribution: RwLock::new(Arc::new(distribution)) });
         Ok(Self { host, clock, attachments: Arc::new(attachments), _lock: lock })
     }
 
@@ -117,10 +124,16 @@ impl<A: Attachments> Target for LocalTarget<A> {
     type Error = Error;
     type LogError = logs::Error;
 
+    /// Looks again for what was missing, so that what is installed meanwhile counts from then on.
     async fn declare(&self) -> Declared {
+        let mut distribution = self.host.distribution();
+        if distribution.is_missing_something() {
+            distribution = Arc::new(Distribution::probe(&self.host.config).await);
+            *self.host.distribution.write() = Arc::clone(&distribution);
+        }
         Declared {
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            capabilities: self.host.distribution.capabilities(),
+            capabilities: distribution.capabilities(),
             capacity: self.capacity(),
         }
     }
@@ -151,12 +164,12 @@ impl<A: Attachments> Target for LocalTarget<A> {
         options: LogOptions,
     ) -> Result<impl Stream<Item = Result<Bytes, logs::Error>> + Send + 'static, logs::Error> {
         let key = Key { uid, index: instance };
-        logs::open(key, Layout::new(&self.host.config.data).instance(key), options).await
+        logs::open(key, Layout::new(&self.host.data).instance(key), options).await
     }
 }
 
-fn lock(config: &Config) -> Result<std::fs::File, Error> {
-    let path = config.data.clone();
+fn lock(data: &Path) -> Result<std::fs::File, Error> {
+    let path = data.to_path_buf();
     let file = std::fs::File::create(path.join("lock"));
     let file = file.map_err(|source| Error::Data { path: path.clone(), source })?;
     match file.try_lock() {

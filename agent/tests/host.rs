@@ -124,17 +124,20 @@ impl Host {
         Self { directory, scripts }
     }
 
+    fn data(&self) -> PathBuf {
+        self.directory.path().join("data")
+    }
+
     /// An agent starts, with what its inbox holds.
     async fn agent(&self, loaded: DesiredSet) -> Agent {
         let config = Config {
-            data: self.directory.path().join("data"),
             runner: Some(RUNNER.clone()),
             backoff: Policy::between(Duration::from_millis(20), Duration::from_millis(100)),
             stop_grace: Duration::from_secs(5),
             ports: Ports { first: 23_000, last: 24_999 },
             ..Config::default()
         };
-        let target = LocalTarget::open(config, Arc::new(SystemClock), NoPulsar).await.unwrap();
+        let target = LocalTarget::open(&self.data(), config, Arc::new(SystemClock), NoPulsar).await.unwrap();
         let target = Arc::new(target);
         let (writer, handle) = desired(loaded);
         let (sender, seen) = watch::channel(BTreeMap::new());
@@ -147,7 +150,7 @@ impl Host {
 
     /// Pids of the programs that run here, by instance.
     fn programs(&self) -> BTreeMap<u32, i64> {
-        let folder = self.directory.path().join("data/instances").join(UID.to_string());
+        let folder = self.data().join("instances").join(UID.to_string());
         let Ok(entries) = std::fs::read_dir(folder) else { return BTreeMap::new() };
         let program = |path: PathBuf| {
             let index = path.file_name()?.to_str()?.parse().ok()?;
@@ -159,7 +162,7 @@ impl Host {
     }
 
     fn guard(&self, index: u32) -> i64 {
-        let file = self.directory.path().join(format!("data/instances/{UID}/{index}/state.json"));
+        let file = self.data().join(format!("instances/{UID}/{index}/state.json"));
         let state: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
         state["guard"]["pid"].as_i64().unwrap()
     }
@@ -285,7 +288,7 @@ async fn an_assignment_becomes_processes_and_stopped_is_said_only_when_they_are_
     let stopped = agent.until("the end", |seen| seen.phase == Phase::Stopped).await;
     assert_eq!((stopped.generation, stopped.reason), (Generation(2), Reason::Stopped));
     assert!(programs.into_iter().all(|pid| !is_alive(pid)));
-    assert!(!host.directory.path().join("data/instances").join(UID.to_string()).exists());
+    assert!(!host.data().join("instances").join(UID.to_string()).exists());
     agent.goes_away().await;
 }
 
@@ -410,12 +413,8 @@ async fn logs_are_served_from_the_end_and_followed() {
 async fn two_agents_cannot_look_after_one_directory() {
     let host = Host::new();
     let agent = host.agent(DesiredSet::default()).await;
-    let config = Config {
-        data: host.directory.path().join("data"),
-        runner: Some(RUNNER.clone()),
-        ..Config::default()
-    };
-    let refused = LocalTarget::open(config, Arc::new(SystemClock), NoPulsar).await.unwrap_err();
+    let config = Config { runner: Some(RUNNER.clone()), ..Config::default() };
+    let refused = LocalTarget::open(&host.data(), config, Arc::new(SystemClock), NoPulsar).await.unwrap_err();
     assert!(refused.to_string().contains("in use by another agent"), "{refused}");
     agent.goes_away().await;
 }

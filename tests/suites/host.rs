@@ -77,7 +77,6 @@ impl Host {
     async fn new(cache: &Cache, pulsar: &Pulsar, ports: Ports) -> Result<Self> {
         let directory = tempfile::tempdir()?;
         let config = Config {
-            data: directory.path().to_path_buf(),
             pulsar: config::Pulsar {
                 home: Some(pulsar.home().dir().to_path_buf()),
                 java: None,
@@ -92,7 +91,9 @@ impl Host {
 
     async fn agent(&self, loaded: DesiredSet) -> Result<Agent> {
         let admin = AdminApi::new(self.config.poll.timeout);
-        let target = LocalTarget::open(self.config.clone(), Arc::new(SystemClock), admin).await?;
+        let target =
+            LocalTarget::open(self.directory.path(), self.config.clone(), Arc::new(SystemClock), admin)
+                .await?;
         let target = Arc::new(target);
         let declared = target.declare().await;
         assert_eq!(declared.capabilities, ["java", "python", "go"]);
@@ -100,7 +101,7 @@ impl Host {
         let (sender, seen) = watch::channel(Seen::new());
         let stop = CancellationToken::new();
         let run = target.run(handle, Newest(Arc::new(sender)), Nar(self.nar.clone()), stop.clone());
-        let data = self.config.data.clone();
+        let data = self.directory.path().to_path_buf();
         #[expect(clippy::disallowed_methods, reason = "a test is its own composition")]
         let running = tokio::spawn(run);
         Ok(Agent { data, writer, seen, stop, running })

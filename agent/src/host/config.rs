@@ -12,10 +12,6 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Config {
-    /// Directory of the instances: commands, logs, records. It must outlive the agent, or what runs is lost sight of. The
-    /// agent's `data` directory; not a key of its own.
-    #[serde(skip)]
-    pub data: PathBuf,
     /// Pulsar's distribution: needed for Java, Python and connectors.
     pub pulsar: Pulsar,
     /// The program `isthmus-runner`. Default: next to the agent's own program, else on PATH.
@@ -47,7 +43,6 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            data: PathBuf::from("/var/lib/isthmus/agent"),
             pulsar: Pulsar::default(),
             runner: None,
             secrets: None,

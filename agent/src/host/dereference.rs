@@ -66,7 +66,7 @@ fn of_assignment(host: &Host, assignment: &Assignment) -> Result<Dereferenced, R
         details: &details,
         index: 0,
         ports: Pair::default(),
-        distribution: &host.distribution,
+        distribution: &host.distribution(),
         secrets: &Secrets::named_by(spec),
         package: Path::new(&package),
         transform: transform.as_deref().map(Path::new),

@@ -42,13 +42,14 @@ impl Distribution {
         let path = config.environment.get("PATH").map(String::as_str).unwrap_or_default();
         let java = async {
             let home = home(config, "instances/java-instance.jar")?;
-            let program = program(config.pulsar.java.as_deref(), "java", path, "pulsar.java")?;
+            let program = program(config.pulsar.java.as_deref(), "java", path, "target.host.pulsar.java")?;
             answers(&program, ["-version"], config, "install a Java runtime of version 17 or 21").await?;
             Ok(Interpreter { program, home })
         };
         let python = async {
             let home = home(config, "instances/python-instance/python_instance_main.py")?;
-            let program = program(config.pulsar.python.as_deref(), "python3", path, "pulsar.python")?;
+            let program =
+                program(config.pulsar.python.as_deref(), "python3", path, "target.host.pulsar.python")?;
             let main = home.join("instances/python-instance/python_instance_main.py");
             let remedy = "install pulsar-client, grpcio, protobuf, prometheus_client, ratelimit and apache-bookkeeper-client for it";
             answers(&program, [main.as_os_str(), OsStr::new("--help")], config, remedy).await?;
@@ -65,6 +66,11 @@ impl Distribution {
         }
         let usable = [("java", self.java.is_ok()), ("python", self.python.is_ok()), ("go", true)];
         usable.into_iter().filter(|(_, usable)| *usable).map(|(word, _)| word.to_owned()).collect()
+    }
+
+    /// Whether something may be found that was not found before.
+    pub fn is_missing_something(&self) -> bool {
+        self.java.is_err() || self.python.is_err() || self.runner.is_err()
     }
 
     /// Says in the log what is missing.
@@ -117,11 +123,14 @@ impl Distribution {
 
 fn home(config: &Config, needed: &str) -> Result<PathBuf, String> {
     let Some(home) = &config.pulsar.home else {
-        return Err("Pulsar's distribution is not known; set pulsar.home to the unpacked distribution".into());
+        return Err(
+            "Pulsar's distribution is not known; set target.host.pulsar.home to the unpacked distribution"
+                .into(),
+        );
     };
     if !home.join(needed).is_file() {
         return Err(format!(
-            "{} has no {needed}; set pulsar.home to the unpacked distribution (apache-pulsar-VERSION-bin.tar.gz)",
+            "{} has no {needed}; set target.host.pulsar.home to the unpacked distribution (apache-pulsar-VERSION-bin.tar.gz)",
             home.display()
         ));
     }
@@ -144,13 +153,16 @@ fn runner(config: &Config, path: &str) -> Result<PathBuf, String> {
     const NAME: &str = "isthmus-runner";
     if let Some(given) = &config.runner {
         if !given.is_file() {
-            return Err(format!("there is no {}; set host.runner to the program {NAME}", given.display()));
+            return Err(format!(
+                "there is no {}; set target.host.runner to the program {NAME}",
+                given.display()
+            ));
         }
         return Ok(given.clone());
     }
     let beside = std::env::current_exe().ok().and_then(|own| own.parent().map(|folder| folder.join(NAME)));
     beside.filter(|program| program.is_file()).or_else(|| on_path(NAME, path)).ok_or_else(|| {
-        format!("there is no {NAME} next to the agent or in {path}; install it, or set host.runner")
+        format!("there is no {NAME} next to the agent or in {path}; install it, or set target.host.runner")
     })
 }
 

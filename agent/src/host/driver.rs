@@ -75,7 +75,7 @@ pub(super) struct Driver<A, O, P> {
 impl<A: Attachments, O: Observe, P: Packages> Driver<A, O, P> {
     /// Adopts what runs here.
     pub(super) async fn start(parts: Parts<A, O, P>) -> std::io::Result<Self> {
-        let layout = Layout::new(&parts.host.config.data);
+        let layout = Layout::new(&parts.host.data);
         let ports = Pool::new(parts.host.config.ports, isthmus_daemon::backoff::seed());
         let found = adopt(&layout).await?;
         let mut driver = Self {

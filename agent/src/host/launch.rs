@@ -17,6 +17,7 @@ use isthmus_model::assignment::Assignment;
 use isthmus_model::component::{Component, Connector, Runtime};
 use isthmus_model::package::PackageRef;
 use isthmus_model::reason::Reason;
+use parking_lot::RwLock;
 use tokio_util::sync::CancellationToken;
 
 use super::command::{self, Command, Input, Refused};
@@ -52,8 +53,10 @@ impl Failed {
 pub(crate) struct Host {
     /// The target's configuration.
     pub(crate) config: Config,
-    /// What is installed.
-    pub(crate) distribution: Distribution,
+    /// The directory that outlives the agent; an absolute path.
+    pub(crate) data: PathBuf,
+    /// What is installed, as far as is known now.
+    pub(crate) distribution: RwLock<Arc<Distribution>>,
 }
 
 /// One start.
@@ -72,6 +75,11 @@ pub(crate) struct Launch {
 }
 
 impl Host {
+    /// What is installed.
+    pub(crate) fn distribution(&self) -> Arc<Distribution> {
+        Arc::clone(&self.distribution.read())
+    }
+
     /// Starts an instance. Ends early, with nothing started, when it is called off while the package is still being fetched.
     pub(crate) async fn launch<P: Packages>(
         self: Arc<Self>,
@@ -123,7 +131,7 @@ impl Host {
                 _pin: Some(found),
             });
         }
-        let path = self.distribution.file(package, builtin);
+        let path = self.distribution().file(package, builtin);
         let path = path.map_err(|message| Failed { reason: Reason::PackageUnavailable, message })?;
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
         Ok(Found { name: name.unwrap_or_else(|| file_name(package)), path, _pin: None })
@@ -139,14 +147,14 @@ impl Host {
         let code = directory.package().join(&files.code.name);
         let transform =
             files.transform.as_ref().map(|found| directory.path().join("transform").join(&found.name));
-        let nars = self.config.data.join("nars");
+        let nars = self.data.join("nars");
         let command = command::build(&Input {
             assignment,
             component,
             details: &details,
             index: *index,
             ports: record.ports,
-            distribution: &self.distribution,
+            distribution: &self.distribution(),
             secrets: &secrets,
             package: &code,
             transform: transform.as_deref(),
@@ -174,7 +182,8 @@ impl Host {
 
     /// Starts the guard and waits until it says who runs.
     async fn spawn(&self, directory: &InstanceDir, command: &Command) -> Result<Running, Failed> {
-        let runner = self.distribution.runner.as_ref();
+        let distribution = self.distribution();
+        let runner = distribution.runner.as_ref();
         let runner =
             runner.map_err(|message| Failed { reason: Reason::StartFailed, message: message.clone() })?;
         let log = &self.config.log;

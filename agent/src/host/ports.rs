@@ -18,9 +18,7 @@ pub(crate) struct Pair {
 
 /// All ports of the range are taken.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "no two free ports between {first} and {last}; widen ports.first and ports.last, or run fewer instances here"
-)]
+#[error("no two free ports between {first} and {last}; widen target.host.ports, or run fewer instances here")]
 pub(crate) struct Exhausted {
     first: u16,
     last: u16,

@@ -40,7 +40,7 @@ pub(crate) struct Auth {
 pub(crate) enum Error {
     /// There is no directory of secrets.
     #[error(
-        "secret {path}/{key} is needed, but this host has no directory of secrets; set host.secrets in the agent's configuration"
+        "secret {path}/{key} is needed, but this host has no directory of secrets; set target.host.secrets in the agent's configuration"
     )]
     NoDirectory {
         /// Its path.
@@ -183,6 +183,6 @@ mod tests {
     #[test]
     fn a_host_without_secrets_says_what_to_set() {
         let refused = read(&spec("db", "password"), None).unwrap_err();
-        assert!(refused.to_string().contains("host.secrets"), "{refused}");
+        assert!(refused.to_string().contains("target.host.secrets"), "{refused}");
     }
 }

@@ -47,8 +47,8 @@ async fn without_a_distribution_or_a_runner_it_is_said_what_to_set() {
     let bare = Config { runner: Some("/nowhere/isthmus-runner".into()), ..Config::default() };
     let distribution = Distribution::probe(&bare).await;
     assert_eq!(distribution.capabilities(), Vec::<String>::new());
-    assert!(distribution.java.unwrap_err().contains("pulsar.home"));
-    assert!(distribution.runner.unwrap_err().contains("host.runner"));
+    assert!(distribution.java.unwrap_err().contains("target.host.pulsar.home"));
+    assert!(distribution.runner.unwrap_err().contains("target.host.runner"));
 }
 
 #[tokio::test]
