@@ -6,5 +6,6 @@
 //! ```
 
 pub mod session;
+mod view;
 pub mod registry;
 pub mod stream;

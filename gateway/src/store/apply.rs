@@ -30,7 +30,7 @@ pub(crate) fn apply(state: &mut State, commit: &Commit) {
                 component::place(state, commit, *uid, assigned, removed, *waits);
             }
             (Effect::Stopped { uid, cluster }, _) => component::stopped(state, commit, *uid, *cluster),
-            (Effect::Gone { uid }, _) => component::gone(state, *uid),
+            (Effect::Gone { uid, .. }, _) => component::gone(state, *uid),
             (Effect::ClusterJoined { id }, Command::Cluster { name, change }) => {
                 cluster::joined(state, commit, *id, name, change);
             }

@@ -1,6 +1,7 @@
 //! What was decided: the one thing that is logged, applied, watched and audited.
 
-use isthmus_model::name::{PrincipalName, Uid};
+use isthmus_model::component::ComponentKind;
+use isthmus_model::name::{FullName, PrincipalName, Uid};
 use isthmus_model::order::{Epoch, LogIndex, Revision, UnixMillis};
 
 use super::command::{Command, RequestId};
@@ -89,6 +90,10 @@ pub enum Effect {
     Gone {
         /// Its identity.
         uid: Uid,
+        /// The name that it had: who watches cannot look it up any more.
+        name: FullName,
+        /// Its kind.
+        kind: ComponentKind,
     },
     /// A cluster joined for the first time, and has this id.
     ClusterJoined {

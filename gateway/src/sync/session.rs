@@ -16,7 +16,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use isthmus_model::assignment::Removal;
 use isthmus_model::cluster::Declared;
-use isthmus_model::name::{ClusterName, Uid};
+use isthmus_model::name::{ClusterName, Digest, Uid};
 use isthmus_model::observation::{Messages, Observation, Phase};
 use isthmus_model::order::{Epoch, Generation, LogIndex, SetGeneration, UnixMillis};
 use isthmus_model::reason::Reason;
@@ -70,7 +70,7 @@ pub trait Desired {
     /// How one component stands.
     fn item(&self, uid: Uid) -> Option<Item>;
     /// The held removals that an operator confirmed last.
-    fn confirmed(&self) -> Option<SetDigest>;
+    fn confirmed(&self) -> Option<Digest>;
 }
 
 /// What happens to a session.
@@ -81,7 +81,7 @@ pub enum Event {
     /// Time passed.
     Tick,
     /// An operator confirmed held removals.
-    Confirmed(SetDigest),
+    Confirmed(Digest),
     /// The certificate that was asked for, or why there is none.
     Certified(wire::Certificate),
     /// The gateway stops, or the session must end for another reason: the agent shall come back later.
@@ -119,7 +119,7 @@ pub struct Held {
     /// Of how many that run there.
     pub total: u32,
     /// Names exactly this set of removals.
-    pub digest: SetDigest,
+    pub digest: Digest,
 }
 
 /// Why a session ends.
@@ -237,6 +237,15 @@ impl Session {
             self.change = None;
         }
         Some(ToAgent::Delta(delta))
+    }
+
+    /// When the next [`Event::Tick`] is due, as time since boot.
+    pub fn deadline(&self) -> Duration {
+        let silent = self.heard + self.config.timeout;
+        match self.stage {
+            Stage::Hello => silent,
+            Stage::Comparing | Stage::Following => silent.min(self.beaten + self.beat),
+        }
     }
 
     /// The set that the agent has when all that was sent has arrived.
@@ -406,8 +415,9 @@ fn bytes_of(digest: SetDigest) -> Bytes {
     Bytes::copy_from_slice(&digest.to_bytes())
 }
 
-fn confirm(digest: SetDigest) -> Action {
-    Action::Send(ToAgent::ConfirmRemovals(wire::ConfirmRemovals { digest: bytes_of(digest) }))
+fn confirm(Digest(digest): Digest) -> Action {
+    let digest = Bytes::copy_from_slice(&digest);
+    Action::Send(ToAgent::ConfirmRemovals(wire::ConfirmRemovals { digest }))
 }
 
 fn declare(declaration: wire::Declaration) -> Vec<Action> {
@@ -418,7 +428,7 @@ fn declare(declaration: wire::Declaration) -> Vec<Action> {
 }
 
 fn removals_held(held: &wire::RemovalsHeld, desired: &impl Desired) -> Vec<Action> {
-    let Ok(digest) = SetDigest::from_slice(&held.digest) else {
+    let Ok(digest) = <[u8; 32]>::try_from(&held.digest[..]).map(Digest) else {
         return broken("the digest of held removals is not 32 bytes");
     };
     if desired.confirmed() == Some(digest) {

@@ -131,5 +131,5 @@ fn gone_with(state: &State, id: ClusterId) -> Vec<Effect> {
     };
     let mut gone: Vec<_> = cluster.desired.removals().filter_map(last).collect();
     gone.sort_unstable();
-    gone.into_iter().map(|uid| Effect::Gone { uid }).collect()
+    gone.into_iter().filter_map(|uid| Some(state.component_by_uid(uid)?.gone())).collect()
 }

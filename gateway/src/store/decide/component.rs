@@ -142,7 +142,7 @@ pub(super) fn delete(state: &State, delete: &Delete) -> Result<Verdict, Rejectio
     fresh(&delete.name, component, delete.revision)?;
     let mut effects = vec![Effect::Terminating { uid }];
     if component.entries.is_empty() {
-        effects.push(Effect::Gone { uid });
+        effects.push(Effect::Gone { uid, name: delete.name.clone(), kind: delete.kind });
     }
     done(effects)
 }

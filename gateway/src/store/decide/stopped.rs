@@ -8,7 +8,7 @@ use isthmus_model::reason::Reason;
 use super::{Verdict, done, nothing};
 use crate::store::commit::Effect;
 use crate::store::rejection::Rejection;
-use crate::store::state::State;
+use crate::store::state::{ComponentView, State};
 
 pub(super) fn stopped(
     state: &State,
@@ -30,7 +30,7 @@ pub(super) fn stopped(
         }
         effects.push(Effect::Stopped { uid: removal.uid, cluster: id });
         if component.terminating && component.entries.len() == 1 {
-            effects.push(Effect::Gone { uid: removal.uid });
+            effects.extend(state.component_by_uid(removal.uid).map(ComponentView::gone));
         }
     }
     if effects.is_empty() { nothing(state) } else { done(effects) }

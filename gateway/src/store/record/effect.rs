@@ -43,6 +43,10 @@ pub(super) struct EffectRecord {
     removed: Vec<u32>,
     #[prost(uint32, optional, tag = "7")]
     waits: Option<u32>,
+    #[prost(string, tag = "8")]
+    name: String,
+    #[prost(string, tag = "9")]
+    component_kind: String,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -84,8 +88,10 @@ pub(super) fn encode(effect: &Effect) -> EffectRecord {
             record.id = cluster.0;
             Kind::Stopped
         }
-        Effect::Gone { uid } => {
+        Effect::Gone { uid, name, kind } => {
             record.uid = uid_bytes(*uid);
+            record.name = name.to_string();
+            record.component_kind = kind.as_str().to_owned();
             Kind::Gone
         }
         Effect::ClusterJoined { id } => {
@@ -105,7 +111,8 @@ pub(super) fn encode(effect: &Effect) -> EffectRecord {
 
 pub(super) fn decode(record: EffectRecord) -> Result<Effect, BadField> {
     let kind = record.kind();
-    let EffectRecord { kind: number, uid, revision, id, assigned, removed, waits } = record;
+    let EffectRecord { kind: number, uid, revision, id, assigned, removed, waits, name, component_kind } =
+        record;
     Ok(match kind {
         Kind::Unknown => return Err(BadField::new("effect", number)),
         Kind::Created => Effect::Created,
@@ -118,7 +125,11 @@ pub(super) fn decode(record: EffectRecord) -> Result<Effect, BadField> {
             waits: waits.map(Refusals::from_bits),
         },
         Kind::Stopped => Effect::Stopped { uid: parse_uid(&uid)?, cluster: ClusterId(id) },
-        Kind::Gone => Effect::Gone { uid: parse_uid(&uid)? },
+        Kind::Gone => Effect::Gone {
+            uid: parse_uid(&uid)?,
+            name: name.parse().map_err(|_| BadField::new("name", name))?,
+            kind: component_kind.parse().map_err(|()| BadField::new("component kind", component_kind))?,
+        },
         Kind::ClusterJoined => Effect::ClusterJoined { id: ClusterId(id) },
         Kind::ClusterChanged => Effect::ClusterChanged,
         Kind::ResourceChanged => Effect::ResourceChanged,

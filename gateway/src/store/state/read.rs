@@ -16,6 +16,7 @@ use isthmus_model::set_digest::SetDigest;
 use super::{ClusterState, Component, Entry, Identity, NamespaceEntry, Slot, State, Version};
 use crate::placement::{ClusterId, Current, Refusals, Site};
 use crate::store::command::{ApiToken, JoinToken, Package, SecretHash};
+use crate::store::commit::Effect;
 use crate::store::quota::{Quota, Usage};
 
 /// One component.
@@ -273,6 +274,11 @@ impl<'s> ComponentView<'s> {
     /// What keeps it from where it would like to run, too: `None` when it is placed and wants no other place.
     pub fn waits_for(&self) -> Option<Refusals> {
         self.component.waiting.as_ref().map(|waiting| waiting.refusals)
+    }
+
+    /// What it means that it is gone.
+    pub(crate) fn gone(self) -> Effect {
+        Effect::Gone { uid: self.uid(), name: self.name(), kind: self.kind() }
     }
 
     /// What it has, as placement sees it.

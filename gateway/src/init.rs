@@ -1,0 +1,1 @@
+// The lead writes this file on branch lead; see NOTE-FROM-LEAD.md
