@@ -160,7 +160,8 @@ impl Registry {
 
     /// Ends the session of a cluster at once, for example because its certificates were revoked.
     pub fn end(&self, cluster: &ClusterName) {
-        if let Some(link) = self.links.lock().remove(cluster) {
+        let ended = self.links.lock().remove(cluster);
+        if let Some(link) = ended {
             link.end.cancel();
             self.changed();
         }
