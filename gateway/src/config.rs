@@ -1,1 +1,0 @@
-// The lead writes this file on branch lead; see NOTE-FROM-LEAD.md
