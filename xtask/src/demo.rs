@@ -3,7 +3,6 @@
 //! killed and started again under load.
 
 mod functions;
-mod instances;
 mod outcome;
 
 use std::time::{Duration, Instant};
@@ -12,13 +11,14 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 use isthmus_testbed::{
     Cache, Pulsar, PulsarHome, PulsarOptions, PythonVenv, Run, Traffic,
-    isthmus::{Agent, Cli, Gateway, LocalTarget, Programs},
+    isthmus::{Agent, Cli, Gateway, LocalTarget, Programs, instances},
     progress::Step,
     traffic::Consumer,
 };
 
 use functions::Function;
 use outcome::Outcome;
+use serde_json::Value;
 
 /// The clusters, each a local target of its own agent.
 const CLUSTERS: [&str; 2] = ["east", "west"];
@@ -100,7 +100,7 @@ impl Stage {
         step.done();
         let step = Step::begin("Starting the gateway and two agents");
         let run = Run::create(&cache, "demo")?;
-        let gateway = Gateway::start(&run, &cache, &programs).await?;
+        let gateway = Gateway::start(&run, &cache, &programs, &Value::Null).await?;
         let agents = join(&run, &cache, &programs, &gateway, &pulsar, (&home, &python)).await?;
         step.done();
         Ok(Self { agents, gateway, pulsar, traffic, run })
@@ -127,14 +127,14 @@ impl Stage {
     }
 
     /// Stops everything in good order, the functions first: no agent stops what it runs when it ends.
-    async fn clear(self) -> Result<()> {
+    async fn clear(mut self) -> Result<()> {
         let step = Step::begin("Stopping everything");
         for function in functions::ALL {
             self.cli().call(&["delete", "function", function.name, "--wait"]).await?;
         }
         let left = instances::running(&self.run);
         ensure!(left.is_empty(), "instances go on after their functions were deleted: {left:?}");
-        for agent in self.agents {
+        for agent in &mut self.agents {
             agent.stop().await?;
         }
         self.gateway.stop().await?;
@@ -157,7 +157,8 @@ async fn join(
     let mut agents = Vec::new();
     for (number, cluster) in (0..).zip(CLUSTERS) {
         let labels = format!("region={cluster}");
-        let target = LocalTarget { cluster, labels: &labels, number, pulsar: home, python };
+        let (pulsar, python, settings) = (Some(home), Some(python), &Value::Null);
+        let target = LocalTarget { cluster, labels: &labels, number, pulsar, python, settings };
         agents.push(Agent::join(run, cache, programs, gateway, target).await?);
         gateway.cli().call(&["cluster", "link", cluster, functions::PULSAR]).await?;
     }

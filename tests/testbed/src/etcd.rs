@@ -89,7 +89,7 @@ impl Etcd {
 
     /// Stops it in good order and removes its data.
     pub async fn stop(mut self) -> Result<(), Error> {
-        self.server.stop().await.map_err(Error::Server)
+        self.server.stop().await.map(drop).map_err(Error::Server)
     }
 }
 

@@ -50,7 +50,7 @@ pub(crate) fn read(path: &Path) -> Result<String, Error> {
 }
 
 /// The last `lines` lines of a log, indented for an error message; says so when there is nothing to show.
-pub(crate) fn tail(log: &Path, lines: usize) -> String {
+pub fn tail(log: &Path, lines: usize) -> String {
     /// Enough for the lines asked for, and little enough to read when a log has grown for hours.
     const WINDOW: u64 = 64 * 1024;
     /// Pulsar logs its whole configuration in one line.

@@ -5,6 +5,7 @@ mod programs;
 mod cli;
 mod gateway;
 mod agent;
+pub mod instances;
 
 pub use agent::{Agent, LocalTarget};
 pub use cli::Cli;
@@ -12,6 +13,8 @@ pub use gateway::Gateway;
 pub use programs::Programs;
 
 use std::{path::PathBuf, process::ExitStatus};
+
+use serde_json::Value;
 
 use crate::{fs, ports, server};
 
@@ -63,8 +66,31 @@ pub enum Error {
     Server(server::Error),
 }
 
+/// Puts a caller's settings over a tree of ours: what is a map in both is merged, the rest is the caller's; null says nothing.
+fn overlay(tree: &mut Value, settings: &Value) {
+    match (tree, settings) {
+        (Value::Object(tree), Value::Object(settings)) => {
+            for (key, value) in settings {
+                overlay(tree.entry(key.clone()).or_insert(Value::Null), value);
+            }
+        }
+        (_, Value::Null) => {}
+        (tree, settings) => *tree = settings.clone(),
+    }
+}
+
+/// A stop in good order is one that the program calls good.
+fn good_end(program: &str, ended: Option<ExitStatus>) -> Result<(), Error> {
+    match ended {
+        Some(status) if !status.success() => {
+            Err(Error::Refused { command: format!("{program}, told to stop,"), status, said: String::new() })
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Writes a configuration file; JSON is YAML, and needs no library to be written right.
-fn configure(server: &str, path: PathBuf, tree: &serde_json::Value) -> Result<PathBuf, Error> {
+fn configure(server: &str, path: PathBuf, tree: &Value) -> Result<PathBuf, Error> {
     let written = fs::write(&path, format!("{tree:#}\n"));
     written.map_err(|source| Error::Files { server: server.to_owned(), source })?;
     Ok(path)

@@ -199,7 +199,7 @@ impl Pulsar {
 
     /// Stops it in good order and removes its data.
     pub async fn stop(mut self) -> Result<(), Error> {
-        self.server.stop().await.map_err(Error::Server)
+        self.server.stop().await.map(drop).map_err(Error::Server)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::{
     path::{Path, PathBuf},
+    process::ExitStatus,
     time::Duration,
 };
 
@@ -104,11 +105,11 @@ impl Server {
         }
     }
 
-    /// Stops it in good order, if it runs; its files stay.
-    pub(crate) async fn stop(&mut self) -> Result<(), Error> {
+    /// Stops it in good order, if it runs, and tells how it ended; its files stay.
+    pub(crate) async fn stop(&mut self) -> Result<Option<ExitStatus>, Error> {
         match self.process.take() {
-            Some(process) => process.stop(self.grace).await.map(|_| ()).map_err(self.failed("stop")),
-            None => Ok(()),
+            Some(process) => process.stop(self.grace).await.map(Some).map_err(self.failed("stop")),
+            None => Ok(None),
         }
     }
 

@@ -23,6 +23,11 @@ impl Cli {
         Self { program: program.to_owned(), config: config.to_owned() }
     }
 
+    /// The file with the profile.
+    pub fn config(&self) -> &Path {
+        &self.config
+    }
+
     /// What a person puts before the command to speak to this gateway.
     pub fn shown(&self) -> String {
         format!("ISTHMUS_CONFIG={} {}", self.config.display(), self.program.display())

@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::process::Command;
 
-use super::{Cli, Error, Programs, configure, ready};
+use super::{Cli, Error, Programs, configure, good_end, overlay, ready};
 use crate::{cache::Cache, fs, ports::Port, process::Program, run::Run, server::Server};
 
 const NAME: &str = "the gateway";
@@ -22,18 +22,26 @@ pub struct Gateway {
 
 impl Gateway {
     /// Makes its certificates and the administrator's profile, starts it and waits until it serves.
-    pub async fn start(run: &Run, cache: &Cache, programs: &Programs) -> Result<Self, Error> {
+    ///
+    /// `settings` is what else the configuration file shall say.
+    pub async fn start(
+        run: &Run,
+        cache: &Cache,
+        programs: &Programs,
+        settings: &Value,
+    ) -> Result<Self, Error> {
         let files = |source| Error::Files { server: NAME.to_owned(), source };
         let ports = |source| Error::Ports { server: NAME.to_owned(), source };
         let dir = run.dir().join("gateway");
         fs::create_dir(&dir).map_err(files)?;
         let (api, admin) = (Port::lease(cache).map_err(ports)?, Port::lease(cache).map_err(ports)?);
         let data = dir.join("data");
-        let tree = json!({
+        let mut tree = json!({
             "data": data,
             "server": { "listen": format!("127.0.0.1:{api}") },
             "admin": { "listen": format!("127.0.0.1:{admin}") },
         });
+        overlay(&mut tree, settings);
         let config = configure(NAME, dir.join("gateway.yaml"), &tree)?;
         let profile = dir.join("cli.yaml");
         init(&programs.gateway, &config, &profile).await?;
@@ -81,8 +89,8 @@ impl Gateway {
     }
 
     /// Stops it in good order.
-    pub async fn stop(mut self) -> Result<(), Error> {
-        self.server.stop().await.map_err(Error::Server)
+    pub async fn stop(&mut self) -> Result<(), Error> {
+        good_end("isthmus-gateway", self.server.stop().await.map_err(Error::Server)?)
     }
 }
 

@@ -34,11 +34,12 @@ struct Message {
 }
 
 impl Programs {
-    /// Builds them, with cargo's own progress on standard error, into the target directory in use, else the cache's.
+    /// Builds them, with cargo's own progress on standard error, into the target directory in use: the one that the
+    /// environment names, else the one that this program was built into, else the cache's.
     pub async fn build(cache: &Cache) -> Result<Self, Error> {
         let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         if env::var_os("CARGO_TARGET_DIR").is_none() {
-            cargo.env("CARGO_TARGET_DIR", cache.root().join("target"));
+            cargo.env("CARGO_TARGET_DIR", own_target_dir().unwrap_or_else(|| cache.root().join("target")));
         }
         let output = cargo
             .args(["build", "--bins", "--message-format=json-render-diagnostics"])
@@ -67,4 +68,11 @@ impl Programs {
             runner: find("isthmus-runner")?,
         })
     }
+}
+
+/// The target directory that holds the running program: `TARGET/debug/xtask`, `TARGET/debug/deps/suites-…`.
+fn own_target_dir() -> Option<PathBuf> {
+    let own = env::current_exe().ok()?;
+    let profile = own.ancestors().find(|path| path.file_name().is_some_and(|name| name == "debug"))?;
+    profile.parent().map(Path::to_owned)
 }

@@ -3,26 +3,51 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-use isthmus_testbed::Run;
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::run::Run;
 
 /// What Pulsar's instances are started with, whatever their language.
 const INSTANCE: &str = "--function_details";
 
 /// One process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Process {
+pub struct Process {
     pid: i32,
     /// In ticks since the machine started.
     started: u64,
 }
 
+impl Process {
+    /// Its process id.
+    pub fn pid(self) -> i32 {
+        self.pid
+    }
+
+    /// Kills it (SIGKILL), as the kernel does when memory runs out. It may have ended already.
+    pub fn kill(self) {
+        if let Some(pid) = Pid::from_raw(self.pid) {
+            let _ended = kill_process(pid, Signal::KILL);
+        }
+    }
+}
+
+/// The process of this run whose program has this file name, the newest when there are several.
+pub fn named(run: &Run, program: &str) -> Option<Process> {
+    let is_it = |pid: &i32| {
+        let path = fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
+        path.file_name().is_some_and(|name| name == program)
+    };
+    run.processes().into_iter().filter(is_it).filter_map(identify).max_by_key(|process| process.started)
+}
+
 /// The instances that run now and belong to this run.
-pub(super) fn running(run: &Run) -> BTreeSet<Process> {
+pub fn running(run: &Run) -> BTreeSet<Process> {
     run.processes().into_iter().filter(|pid| is_instance(*pid)).filter_map(identify).collect()
 }
 
 /// How many of the processes from before are not there any more.
-pub(super) fn restarted(before: &BTreeSet<Process>, after: &BTreeSet<Process>) -> usize {
+pub fn restarted(before: &BTreeSet<Process>, after: &BTreeSet<Process>) -> usize {
     before.difference(after).count()
 }
 
