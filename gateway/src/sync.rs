@@ -9,3 +9,4 @@ pub mod session;
 mod view;
 pub mod registry;
 pub mod stream;
+pub mod service;

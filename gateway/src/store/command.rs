@@ -295,6 +295,8 @@ pub struct ApiToken {
     pub hash: SecretHash,
     /// Whom it lets in.
     pub principal: PrincipalName,
+    /// When it was made.
+    pub created_at: UnixMillis,
     /// When it ends; `None` means never.
     pub expires_at: Option<UnixMillis>,
     /// When it was revoked; `None` until then.

@@ -133,6 +133,18 @@ impl State {
         self.packages.stored.values()
     }
 
+    /// Whether something that a cluster shall run refers to a package.
+    pub fn needs_package(&self, cluster: &ClusterName, digest: &Digest) -> bool {
+        let Some(site) = self.sites.named(cluster) else { return false };
+        let refers = |slot: Slot| {
+            let component = self.components.get(slot)?;
+            let revision = component.entry(site.id)?.revision;
+            component.version(revision).map(|version| version.details.packages.contains(digest))
+        };
+        let members = self.clusters.get(&site.id).map(|cluster| cluster.desired.members());
+        members.into_iter().flatten().any(|slot| refers(slot).unwrap_or(false))
+    }
+
     /// A join token, used or not.
     pub fn join_token(&self, hash: &SecretHash) -> Option<&JoinToken> {
         self.access.join_tokens.get(hash)

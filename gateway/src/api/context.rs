@@ -1,0 +1,75 @@
+//! What every service of the API has in common: who calls, what time it is, and the way into the store.
+
+use std::sync::Arc;
+
+use isthmus_daemon::clock::Clock;
+use isthmus_model::name::PrincipalName;
+use isthmus_model::order::UnixMillis;
+use isthmus_model::reason::Reason;
+use tonic::{Request, Status};
+
+use super::status_code;
+use crate::auth::Caller;
+use crate::clock::unix_millis;
+use crate::store::{Command, Handle, Outcome, State, Submission};
+
+/// Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Context {
+    store: Handle,
+    clock: Arc<dyn Clock>,
+}
+
+impl Context {
+    /// The API in front of `store`.
+    pub fn new(store: Handle, clock: Arc<dyn Clock>) -> Self {
+        Self { store, clock }
+    }
+
+    /// The store.
+    pub fn store(&self) -> &Handle {
+        &self.store
+    }
+
+    /// Now, by the wall.
+    pub fn now(&self) -> UnixMillis {
+        unix_millis(&*self.clock)
+    }
+
+    /// Changes something on a caller's behalf.
+    pub async fn submit(&self, principal: &PrincipalName, command: Command) -> Result<Outcome, Status> {
+        let submission =
+            Submission { principal: principal.clone(), time: self.now(), request: None, command };
+        self.store.submit(submission).await.map_err(status_code::rejected)
+    }
+
+    /// Reads something; `look` must be short.
+    pub async fn read<T>(&self, look: impl FnOnce(&State) -> T) -> Result<T, Status> {
+        self.store.read(look).await.map_err(status_code::closed)
+    }
+}
+
+/// The caller that was let in. Only a request that did not pass the gate has none, and then nobody knows who calls.
+pub fn caller<T>(request: &Request<T>) -> Result<Caller, Status> {
+    request.extensions().get::<Caller>().cloned().ok_or_else(unknown_caller)
+}
+
+/// The caller's name, for a change that the audit trail shall name somebody for.
+pub fn principal<T>(request: &Request<T>) -> Result<PrincipalName, Status> {
+    caller(request)?.principal().cloned().ok_or_else(unknown_caller)
+}
+
+fn unknown_caller() -> Status {
+    status_code::failed(Reason::Unauthenticated, "this call needs a credential of a person or program")
+}
+
+/// Cuts a sorted listing into pages. `token` is where the last page ended; `size` 0 means 500, and 5,000 is the greatest.
+pub fn page_size(size: u32) -> usize {
+    const DEFAULT: usize = 500;
+    const GREATEST: usize = 5000;
+    match usize::try_from(size) {
+        Ok(0) => DEFAULT,
+        Ok(size) => size.min(GREATEST),
+        Err(_) => GREATEST,
+    }
+}
