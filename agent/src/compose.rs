@@ -64,6 +64,11 @@ pub async fn start(config: Config, server: Server) -> Result<(), BoxError> {
     let identity = Arc::new(enrolled(enrolment, link.backoff).await?);
     joined.holds();
 
+    // First, because it tells best that another agent has the directory.
+    let host = target.host;
+    let attachments = AdminApi::new(host.poll.timeout);
+    let target = Arc::new(LocalTarget::open(&data, host, clock.clone(), attachments).await?);
+
     let reports = Reports::default();
     let (inbox, inbox_handle, desired) = {
         let (data, reports, clock) = (data.clone(), reports.clone(), clock.clone());
@@ -75,9 +80,6 @@ pub async fn start(config: Config, server: Server) -> Result<(), BoxError> {
     let (lender, fetcher) = fetch::lender();
     let packages = Cache::open(data.join("packages"), &packages, fetcher)
         .map_err(|source| Error::Data { path: data.join("packages"), source })?;
-    let host = target.host;
-    let attachments = AdminApi::new(host.poll.timeout);
-    let target = Arc::new(LocalTarget::open(&data, host, clock.clone(), attachments).await?);
     let (declare, declared) = watch::channel(target.declare().await);
 
     tasks.spawn("inbox", OnFailure::EndProcess, Stage::Flush, DRAIN, |stop| inbox.run(stop));

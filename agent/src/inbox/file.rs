@@ -7,6 +7,7 @@
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use isthmus_model::name::Uid;
 use isthmus_model::order::{Epoch, Generation, LogIndex, SetGeneration};
@@ -105,6 +106,8 @@ impl File {
         (OpenOptions::new().create(true).append(true).mode(0o600).open(path))
             .map_err(|source| Error::Open { path: path.to_owned(), source })?;
         let connection = Connection::open(path).map_err(|source| failed("open", path, source))?;
+        // Whoever else has it is another agent, which does not let go.
+        connection.busy_timeout(Duration::ZERO).map_err(|source| failed("open", path, source))?;
         let file = Self { path: path.to_owned(), connection };
         file.prepare()?;
         Ok(file)
