@@ -2,3 +2,4 @@
 
 mod host;
 mod pulsar_admin;
+mod sync;

@@ -92,6 +92,8 @@ pub struct Facts {
     pub set_generation: SetGeneration,
     /// Its digest.
     pub digest: SetDigest,
+    /// The set was received whole at least once, even if it is empty.
+    pub settled: bool,
     /// What waits for an operator.
     pub held: HeldRemovals,
 }

@@ -105,8 +105,8 @@ impl Holdings {
 
     /// For the gateway.
     pub fn facts(&self) -> Facts {
-        let Head { epoch, log_index, set_generation, settled: _ } = self.head;
-        Facts { epoch, log_index, set_generation, digest: self.digest, held: self.held() }
+        let Head { epoch, log_index, set_generation, settled } = self.head;
+        Facts { epoch, log_index, set_generation, digest: self.digest, settled, held: self.held() }
     }
 
     /// The digest of every bucket, in order.

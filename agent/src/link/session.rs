@@ -292,8 +292,8 @@ impl Session {
 
     /// Refuses a gateway that knows less than what is held.
     fn follow(&self, epoch: Epoch, log_index: LogIndex) -> Result<(), plan::Error> {
-        let Facts { epoch: held_epoch, log_index: held_index, set_generation, .. } = self.facts;
-        let head = holdings::Head { epoch: held_epoch, log_index: held_index, set_generation, settled: true };
+        let Facts { epoch: held_epoch, log_index: held_index, set_generation, settled, .. } = self.facts;
+        let head = holdings::Head { epoch: held_epoch, log_index: held_index, set_generation, settled };
         plan::check_order(head, epoch, log_index)
     }
 
@@ -413,9 +413,9 @@ impl Session {
     }
 }
 
-/// Empty when there is no set.
+/// Empty when there is no set; an empty set is one.
 fn digest(facts: Facts) -> Bytes {
-    if facts.set_generation == SetGeneration(0) {
+    if !facts.settled {
         return Bytes::new();
     }
     Bytes::copy_from_slice(&facts.digest.to_bytes())

@@ -284,7 +284,7 @@ impl Session {
         let has = SetGeneration(hello.set_generation);
         let wanted = desired.set_generation();
         let removals = desired.removals();
-        if has == SetGeneration(0) {
+        if hello.digest.is_empty() {
             // An agent that has nothing learns the whole set even when it is empty: only then may it tidy up.
             self.begin(Change::all(desired));
         } else if digest == desired.digest() {

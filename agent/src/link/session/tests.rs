@@ -17,6 +17,7 @@ fn facts(log_index: u64, set: u64) -> Facts {
         log_index: LogIndex(log_index),
         set_generation: SetGeneration(set),
         digest: SetDigest::default(),
+        settled: set > 0,
         held: HeldRemovals::default(),
     }
 }
