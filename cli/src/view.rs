@@ -92,6 +92,6 @@ fn says_nothing(value: &Value) -> bool {
 }
 
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 #[cfg(test)]
 mod tests;

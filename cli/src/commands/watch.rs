@@ -212,6 +212,8 @@ impl Lines {
             Format::Table | Format::Wide => {
                 let header: Vec<_> = self.columns.iter().map(|column| column.title.to_owned()).collect();
                 let mut text = String::new();
+                // Before the header is printed it makes room for the first line.
+                self.line(&record.cells);
                 if !std::mem::replace(&mut self.header, true) {
                     text.push_str(&self.line(&header));
                 }
