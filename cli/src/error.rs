@@ -26,7 +26,7 @@ pub(crate) enum Error {
     },
     /// The gateway refused.
     #[error("{doing}: {}", .failure.message)]
-    Refused { doing: String, code: Code, failure: Failure },
+    Refused { doing: String, code: Code, failure: Box<Failure> },
     /// The gateway was not reached, or the connection broke.
     #[error("the gateway at {server} was not reached")]
     NotReached {
@@ -65,7 +65,7 @@ impl Error {
                 "{}: the gateway at {server} did not answer in time; see --request-timeout",
                 doing.into()
             )),
-            (_, code) => Self::Refused { doing: doing.into(), code, failure },
+            (_, code) => Self::Refused { doing: doing.into(), code, failure: Box::new(failure) },
         }
     }
 
@@ -98,8 +98,7 @@ impl Error {
     pub(crate) fn render(&self, style: Style) -> String {
         let mut text = String::new();
         if let Self::Several(errors) = self {
-            errors.iter().for_each(|error| text.push_str(&error.render(style)));
-            return text;
+            return errors.iter().map(|error| error.render(style)).collect();
         }
         let _ = write!(text, "{} {self}", style.error("error:"));
         let mut source = std::error::Error::source(self);
@@ -115,11 +114,11 @@ impl Error {
         }
         match self {
             Self::Refused { code, failure, .. } => {
-                match failure.reason {
-                    Some(reason) => text.push_str(&format!(" ({reason})\n")),
-                    None => text.push_str(&format!(" ({code:?})\n")),
+                let word = failure.reason.map_or_else(|| format!("{code:?}"), |reason| reason.to_string());
+                let _ = writeln!(text, " ({word})");
+                for violation in &failure.violations {
+                    text.push_str(&line(violation, None, style));
                 }
-                failure.violations.iter().for_each(|violation| text.push_str(&line(violation, None, style)));
                 if let Some(advice) = failure.reason.and_then(|reason| advice(reason, failure)) {
                     let _ = writeln!(text, "{} {advice}", style.faint("hint:"));
                 }

@@ -78,7 +78,7 @@ fn directory(path: &Path, recursive: bool, texts: &mut Vec<Text>) -> Result<(), 
 fn file(path: &Path) -> Result<Text, Error> {
     let bytes = std::fs::read(path)
         .map_err(|error| Error::here(format!("{} cannot be read", path.display()), error))?;
-    let directory = path.parent().unwrap_or(Path::new("")).to_path_buf();
+    let directory = path.parent().unwrap_or_else(|| Path::new("")).to_path_buf();
     Ok(Text { name: path.display().to_string(), directory, bytes })
 }
 

@@ -109,11 +109,11 @@ pub(crate) fn render(output: &Output, format: Format, style: Style) -> Result<St
             Format::Wide => Ok(tables(listings, true, style)),
             Format::Json => pretty(&list(listings)),
             Format::Yaml => documents(listings),
-            Format::Name => Ok(listings
-                .iter()
-                .flat_map(|listing| &listing.records)
-                .map(|r| format!("{}\n", r.name))
-                .collect()),
+            Format::Name => {
+                let names =
+                    listings.iter().flat_map(|listing| &listing.records).map(|record| record.name.as_str());
+                Ok(names.flat_map(|name| [name, "\n"]).collect())
+            }
         },
     }
 }

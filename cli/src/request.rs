@@ -123,7 +123,7 @@ pub(crate) fn resolve(global: &Global, file: &ProfilesFile) -> Result<Request, E
             file.path.display()
         )));
     }
-    let directory = file.path.parent().unwrap_or(Path::new("."));
+    let directory = file.path.parent().unwrap_or_else(|| Path::new("."));
     let read = |what: &str, pem: &Pem| match pem.source() {
         PemSource::Inline(text) => Ok(text.as_bytes().to_vec()),
         PemSource::File(path) => read_file(what, &directory.join(path)),

@@ -51,6 +51,7 @@ impl Failure {
 
     /// Adds something that a program may want to know.
     #[must_use]
+    #[expect(clippy::needless_pass_by_value, reason = "numbers and names are given as they are")]
     pub fn with(mut self, key: &str, value: impl ToString) -> Self {
         self.metadata.insert(key.to_owned(), value.to_string());
         self

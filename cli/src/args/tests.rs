@@ -1,4 +1,5 @@
 use clap::CommandFactory as _;
+use isthmus_model::policy::TaintEffect;
 
 use super::*;
 
@@ -22,7 +23,7 @@ fn apply_takes_what_kubectl_takes() {
     let Command::Apply(apply) = args.command else { unreachable!("it was apply") };
     assert_eq!(apply.files.files, [PathBuf::from("a.yaml"), PathBuf::from("-")]);
     assert!(apply.files.recursive && apply.dry_run && !apply.waiting.wait);
-    assert_eq!((apply.files.validate, apply.waiting.timeout), (Validate::Warn, Duration::from_secs(300)));
+    assert_eq!((apply.files.validate, apply.waiting.timeout), (Validate::Warn, Duration::from_mins(5)));
 }
 
 #[test]
@@ -33,13 +34,12 @@ fn a_join_token_has_labels_and_a_time_to_live() {
     };
     assert_eq!(name, "east");
     assert_eq!(labels, [Pair("region".into(), "eu".into()), Pair("zone".into(), "a".into())]);
-    assert_eq!(ttl, Some(Duration::from_secs(5400)));
+    assert_eq!(ttl, Some(Duration::from_mins(90)));
 }
 
 #[test]
 fn a_taint_is_written_as_in_kubernetes() {
     let taint = |text: &str| text.parse::<Taint>().map(|taint| (taint.key, taint.value, taint.effect));
-    use isthmus_model::policy::TaintEffect;
     assert_eq!(taint("gpu=yes:NoPlace"), Ok(("gpu".into(), "yes".into(), TaintEffect::NoPlace)));
     assert_eq!(taint("gpu:Evict"), Ok(("gpu".into(), String::new(), TaintEffect::Evict)));
     for wrong in ["gpu", "gpu=yes", ":NoPlace", "gpu:NoSchedule"] {

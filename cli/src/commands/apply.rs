@@ -124,7 +124,10 @@ impl Sending<'_> {
                 }
                 // A newer gateway has another kind of outcome.
                 None => {
-                    self.warn(&name, &format!("document {document}: the gateway did not say what came of it"))
+                    self.warn(
+                        &name,
+                        &format!("document {document}: the gateway did not say what came of it"),
+                    );
                 }
             }
         }

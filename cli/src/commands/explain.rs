@@ -18,10 +18,11 @@ pub(super) async fn run(context: &Context<'_>, what: &[String]) -> Result<Output
     let answer =
         client.components(kind, Bound::Unary).explain(ExplainRequest { name: Some(name.clone()) }).await;
     let explanation = client.answer(doing, answer)?.explanation.unwrap_or_default();
-    let mut text = format!("{}/{}\n", word(kind), name.name);
+    let mut lines = vec![format!("{}/{}", word(kind), name.name)];
     if !explanation.summary.is_empty() {
-        text.push_str(&format!("{}\n", explanation.summary));
+        lines.push(explanation.summary.clone());
     }
-    text.push_str(&view::explanation::lines(&explanation, "  "));
+    lines.push(view::explanation::lines(&explanation, "  "));
+    let text = lines.join("\n");
     Ok(Output::Text { text, value: view::explanation::value(&explanation) })
 }

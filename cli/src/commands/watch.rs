@@ -160,7 +160,7 @@ async fn pulsar_clusters(context: &Context<'_>, client: &Client, watched: &Watch
                 lines.print(&view::pulsar_cluster::record(&cluster), "MODIFIED")?;
             }
             Some(PulsarEvent::Deleted(name)) if watched.wants(&name) => {
-                lines.gone("pulsar-cluster", &name)?
+                lines.gone("pulsar-cluster", &name)?;
             }
             Some(PulsarEvent::PulsarCluster(_) | PulsarEvent::Deleted(_)) | None => {}
         }
@@ -229,14 +229,14 @@ impl Lines {
     }
 
     fn line(&mut self, cells: &[String]) -> String {
-        let mut text = String::new();
+        let mut text = Vec::new();
         let wide = self.format == Format::Wide;
         let shown = self.columns.iter().zip(cells).zip(self.widths.iter_mut());
         for ((_, cell), width) in shown.filter(|((column, _), _)| wide || !column.wide) {
             *width = (*width).max(cell.chars().count());
-            text.push_str(&format!("{cell:<width$}   ", width = *width));
+            text.push(format!("{cell:<width$}", width = *width));
         }
-        format!("{}\n", text.trim_end())
+        format!("{}\n", text.join("   ").trim_end())
     }
 }
 

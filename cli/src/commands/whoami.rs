@@ -13,14 +13,14 @@ pub(super) async fn run(context: &Context<'_>) -> Result<Output, Error> {
     let client = context.client().await?;
     let answer = client.access(Bound::Unary).who_am_i(WhoAmIRequest {}).await;
     let caller = client.answer("asking who the caller is", answer)?;
-    let mut text = format!("{}\n", caller.principal);
+    let mut lines = vec![caller.principal.clone()];
     for binding in &caller.bindings {
         let word = if binding.deny { "denied " } else { "" };
-        text.push_str(&format!("  {word}{} in {}\n", view::access::role(binding), binding.scope));
+        lines.push(format!("  {word}{} in {}", view::access::role(binding), binding.scope));
     }
     if caller.bindings.is_empty() {
-        text.push_str("  no roles\n");
+        lines.push("  no roles".to_owned());
     }
     let bindings: Vec<_> = caller.bindings.iter().map(view::access::binding_value).collect();
-    Ok(Output::Text { text, value: json!({"principal": caller.principal, "bindings": bindings}) })
+    Ok(Output::said(lines.join("\n"), json!({"principal": caller.principal, "bindings": bindings})))
 }

@@ -40,11 +40,12 @@ pub(crate) fn listing(clusters: &[Cluster], now: UnixMillis, single: bool) -> Li
 pub(crate) fn record(cluster: &Cluster, now: UnixMillis) -> Record {
     let total = cluster.capacity.unwrap_or_default();
     let used = cluster.reserved.unwrap_or_default();
-    let links =
-        cluster.links.iter().map(|link| match link.pulsar_cluster == cluster.default_pulsar_cluster {
-            true if cluster.links.len() > 1 => format!("{}*", link.pulsar_cluster),
-            _ => link.pulsar_cluster.clone(),
-        });
+    // The default is marked where there is a choice.
+    let mark = |link: &Link| match link.pulsar_cluster.as_str() {
+        name if name == cluster.default_pulsar_cluster && cluster.links.len() > 1 => format!("{name}*"),
+        name => name.to_owned(),
+    };
+    let links = cluster.links.iter().map(mark);
     let share = |used: u64, total: u64, show: fn(u64) -> String| match total {
         u64::MAX => show(used),
         _ => format!("{}/{}", show(used), show(total)),

@@ -15,8 +15,8 @@ use prost_types::Timestamp;
 /// The moment at which everything is looked at.
 pub(crate) const NOW: UnixMillis = UnixMillis(1_763_000_000_000);
 
-fn ago(seconds: u64) -> Option<Timestamp> {
-    Some(timestamp(UnixMillis(NOW.0 - seconds * 1000)))
+fn ago(seconds: u64) -> Timestamp {
+    timestamp(UnixMillis(NOW.0 - seconds * 1000))
 }
 
 fn share(cluster: &str, ready: u32, phase: &str) -> ClusterStatus {
@@ -57,7 +57,7 @@ pub(crate) fn greet() -> Component {
         reason: reason.into(),
         message: message.into(),
         observed_revision: 3,
-        last_transition_time: ago(90),
+        last_transition_time: Some(ago(90)),
     };
     let code = Package {
         file: "greet.jar".into(),
@@ -74,8 +74,8 @@ pub(crate) fn greet() -> Component {
             uid: "0190c1de-0000-7000-8000-000000000001".into(),
             revision: 3,
             log_index: 41,
-            create_time: ago(3 * 86_400 + 7_200),
-            update_time: ago(90),
+            create_time: Some(ago(3 * 86_400 + 7_200)),
+            update_time: Some(ago(90)),
             ..Metadata::default()
         }),
         placement: Some(Placement { mode: Mode::Replicated.into(), ..Placement::default() }),
@@ -122,7 +122,7 @@ pub(crate) fn parked() -> Component {
         name: "a-function-with-a-rather-long-name".into(),
         uid: "0190c1de-0000-7000-8000-000000000002".into(),
         revision: 1,
-        create_time: ago(42),
+        create_time: Some(ago(42)),
         ..Metadata::default()
     };
     Component {
@@ -201,8 +201,8 @@ pub(crate) fn clusters() -> Vec<Cluster> {
         capacity: Some(Capacity { cpu_millis: 4_000, memory_bytes: 8 << 30, instances: 100 }),
         reserved: Some(Capacity { cpu_millis: 1_500, memory_bytes: 3 << 29, instances: 7 }),
         health: Health::Healthy.into(),
-        join_time: ago(86_400 * 12),
-        last_seen_time: ago(1),
+        join_time: Some(ago(86_400 * 12)),
+        last_seen_time: Some(ago(1)),
         assignments: 5,
         set_generation: 19,
         acknowledged_set_generation: 19,
@@ -253,7 +253,7 @@ pub(crate) fn packages() -> Vec<isthmus_proto::package::v1::Package> {
         location: format!("sha256:{}", byte.repeat(32)),
         file: file.into(),
         size_bytes,
-        create_time: ago(700),
+        create_time: Some(ago(700)),
         uploader: "admin".into(),
     };
     vec![one("ab", "greet.jar", 6_400_123), one("cd", "hello.py", 512)]
@@ -263,11 +263,11 @@ pub(crate) fn tokens() -> Vec<ApiToken> {
     let one = |id: &str, expire_time| ApiToken {
         id: id.into(),
         principal: "ci".into(),
-        create_time: ago(30),
+        create_time: Some(ago(30)),
         expire_time,
     };
     let future = Some(timestamp(UnixMillis(NOW.0 + 7_200_000)));
-    vec![one("t1", None), one("t2", future), one("t3", ago(1))]
+    vec![one("t1", None), one("t2", future), one("t3", Some(ago(1)))]
 }
 
 pub(crate) fn bindings() -> Vec<Binding> {
