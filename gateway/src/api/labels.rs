@@ -27,11 +27,6 @@ impl LabelSelector {
         // The empty name is nobody's: a selector over labels cannot ask for one.
         self.0.check("", labels).is_ok()
     }
-
-    /// Whether everything is selected.
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.0.is_empty()
-    }
 }
 
 /// The parts between commas that stand outside of parentheses.

@@ -4,6 +4,12 @@ use bytesize::ByteSize;
 use isthmus_proto::access::v1::access_service_server::AccessServiceServer;
 use isthmus_proto::cluster::v1::cluster_service_server::ClusterServiceServer;
 use isthmus_proto::cluster::v1::pulsar_cluster_service_server::PulsarClusterServiceServer;
+use isthmus_proto::component::v1::batch_service_server::BatchServiceServer;
+use isthmus_proto::component::v1::function_service_server::FunctionServiceServer;
+use isthmus_proto::component::v1::manifest_service_server::ManifestServiceServer;
+use isthmus_proto::component::v1::sink_service_server::SinkServiceServer;
+use isthmus_proto::component::v1::source_service_server::SourceServiceServer;
+use isthmus_proto::gateway::v1::gateway_service_server::GatewayServiceServer;
 use isthmus_proto::package::v1::package_service_server::PackageServiceServer;
 use isthmus_proto::sync::v1::join_service_server::JoinServiceServer;
 use isthmus_proto::sync::v1::sync_service_server::SyncServiceServer;
@@ -11,10 +17,15 @@ use tonic::service::Routes;
 use tonic_reflection::server::Error;
 
 use super::access::Access;
+use super::batch::Batches;
 use super::clusters::Clusters;
 use super::context::Context;
+use super::gateway::Gateway;
+use super::kinds::{Functions, Sinks, Sources};
+use super::manifest::Manifests;
 use super::packages::PackageApi;
 use super::pulsar_clusters::PulsarClusters;
+use super::resource::Components;
 use crate::packages::Packages;
 use crate::sync::service::{JoinDesk, SyncApi};
 use crate::sync::stream::Sessions;
@@ -43,6 +54,9 @@ impl Api {
             desk: sessions.desk.clone(),
         };
         let package_api = PackageApi { context: context.clone(), packages: packages.clone() };
+        let components = Components::new(context.clone(), &sessions);
+        let batches = Batches::new(components.clone(), sessions.tasks.clone());
+        let gateway = Gateway { context: context.clone(), registry: sessions.registry.clone(), federation };
         let reflection = || {
             tonic_reflection::server::Builder::configure()
                 .register_encoded_file_descriptor_set(isthmus_proto::DESCRIPTORS)
@@ -51,6 +65,16 @@ impl Api {
         // The gateway answers only while it can: whether it should be sent work is what the admin port says.
         let (_reporter, health) = tonic_health::server::health_reporter();
         Ok(Routes::default()
+            .add_service(
+                FunctionServiceServer::new(Functions(components.clone())).max_decoding_message_size(limit),
+            )
+            .add_service(
+                SourceServiceServer::new(Sources(components.clone())).max_decoding_message_size(limit),
+            )
+            .add_service(SinkServiceServer::new(Sinks(components.clone())).max_decoding_message_size(limit))
+            .add_service(BatchServiceServer::new(batches).max_decoding_message_size(limit))
+            .add_service(ManifestServiceServer::new(Manifests(components)).max_decoding_message_size(limit))
+            .add_service(GatewayServiceServer::new(gateway).max_decoding_message_size(limit))
             .add_service(ClusterServiceServer::new(clusters).max_decoding_message_size(limit))
             .add_service(
                 PulsarClusterServiceServer::new(PulsarClusters(context.clone()))

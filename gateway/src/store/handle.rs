@@ -126,6 +126,11 @@ impl Handle {
         Subscription::new(self.shared.clone(), after)
     }
 
+    /// The oldest commit from which a watch can start.
+    pub async fn oldest(&self) -> Result<LogIndex, super::subscription::Error> {
+        self.subscribe(LogIndex(0)).oldest().await
+    }
+
     /// Tells when a cluster's desired set has changed, with its newest set-generation. Only the newest is kept; the
     /// first is what it was when this was called.
     pub fn desired_changes(&self, cluster: ClusterId) -> watch::Receiver<SetGeneration> {

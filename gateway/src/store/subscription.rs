@@ -84,6 +84,17 @@ impl Subscription {
         Some(recent.iter().skip(skipped).take(PAGE).cloned().collect())
     }
 
+    /// The oldest commit that is kept; of an empty log, the first that will be.
+    pub(crate) async fn oldest(&self) -> Result<LogIndex, Error> {
+        let log = self.shared.log.clone();
+        match tokio::task::spawn_blocking(move || log.read(LogIndex(0), 1)).await {
+            Ok(Ok(records)) => Ok(records.first().map_or(LogIndex(1), |(index, _)| *index)),
+            Ok(Err(engine::Error::Compacted { oldest })) => Ok(oldest),
+            Ok(Err(source)) => Err(Error::Log { after: LogIndex(0), source }),
+            Err(_) => Err(Error::Closed),
+        }
+    }
+
     async fn stored(&self) -> Result<VecDeque<Arc<Commit>>, Error> {
         let (log, after) = (self.shared.log.clone(), self.after);
         let durable = self.shared.progress.borrow().durable;
