@@ -71,6 +71,15 @@ pub(crate) fn room(site: &Site, here: Option<&Current>) -> Capacity {
     site.cluster.declared.capacity.minus(site.reserved().minus(own))
 }
 
+/// Whether so many instances find room: what `fits` counts, without dividing.
+pub(crate) fn has_room(site: &Site, demand: &Demand, count: u32, here: Option<&Current>) -> bool {
+    let (need, free) = (demand.each.times(count), room(site, here));
+    let enough = need.cpu_millis <= free.cpu_millis
+        && need.memory_bytes <= free.memory_bytes
+        && need.instances <= free.instances;
+    enough || here.is_some_and(|here| here.each == demand.each && count <= here.reserved)
+}
+
 /// How many instances find room. What is reserved already has room, even where a cluster has shrunk since.
 pub(crate) fn fits(site: &Site, demand: &Demand, here: Option<&Current>) -> u32 {
     let reserved = here.filter(|current| current.each == demand.each).map_or(0, |current| current.reserved);

@@ -65,10 +65,36 @@ pub(crate) struct Candidate {
     pub(crate) cluster: ClusterId,
     pub(crate) pulsar: PulsarId,
     pub(crate) score: Score,
-    /// Instances that find room.
+    /// Instances that find room: in mode Divided as many as do, else as many as have to.
     pub(crate) room: u32,
     /// What it has there now: replicas and reserved.
     pub(crate) has: Option<(u32, u32)>,
+}
+
+/// The clusters that may run the component; of those that a component with one place may choose from, only the best.
+#[derive(Debug)]
+struct Pool {
+    candidates: Vec<Candidate>,
+    best_only: bool,
+}
+
+impl Pool {
+    fn new(demand: &Demand) -> Self {
+        let best_only = demand.policy.mode == Mode::Singleton && demand.policy.spread.is_empty();
+        Self { candidates: Vec::new(), best_only }
+    }
+
+    fn extend(&mut self, candidate: Option<Candidate>) {
+        let Some(candidate) = candidate else { return };
+        match self.candidates.first_mut() {
+            Some(best) if self.best_only => {
+                if candidate.score > best.score {
+                    *best = candidate;
+                }
+            }
+            Some(_) | None => self.candidates.push(candidate),
+        }
+    }
 }
 
 /// Hears why: the report listens, the hot path does not.
@@ -160,14 +186,14 @@ fn decide(
     if sites.all().is_empty() {
         return park(sites, demand, current, [Reason::NoClusters].into_iter().collect());
     }
-    let mut candidates = Vec::new();
+    let mut pool = Pool::new(demand);
     for current in current.iter().filter(|current| !current.leaving) {
         let Some((rank, site)) = sites.rank(current.cluster).zip(sites.get(current.cluster)) else {
             continue;
         };
         match filter::admits(sites, site, demand, true) {
             Ok(pulsar) => {
-                candidates.extend(candidate(site, rank, pulsar, demand, Some(current), &mut refusals, trace));
+                pool.extend(candidate(site, rank, pulsar, demand, Some(current), &mut refusals, trace));
             }
             Err(refusal) => {
                 refusals.insert(refusal.reason());
@@ -179,9 +205,10 @@ fn decide(
         let Some(site) = sites.all().get(*rank) else { continue };
         let here = current.iter().find(|current| current.cluster == site.id);
         if here.is_none_or(|here| here.leaving) {
-            candidates.extend(candidate(site, *rank, *pulsar, demand, here, &mut refusals, trace));
+            pool.extend(candidate(site, *rank, *pulsar, demand, here, &mut refusals, trace));
         }
     }
+    let candidates = pool.candidates;
     let chosen = match demand.policy.mode {
         Mode::Singleton => singleton(sites, &candidates, demand),
         Mode::Replicated => replicated(sites, &candidates, demand),
@@ -242,8 +269,7 @@ fn singleton<'d>(
     demand: &'d Demand,
 ) -> Result<Vec<Share>, Unmet<'d>> {
     if demand.policy.spread.is_empty() {
-        let best = candidates.iter().max_by_key(|candidate| candidate.score).ok_or(None)?;
-        return Ok(vec![whole(best, demand)]);
+        return Ok(vec![whole(candidates.first().ok_or(None)?, demand)]);
     }
     let chosen = spread::select(sites, candidates, demand, (1, 1), false)?;
     Ok(pick(candidates, &chosen).map(|candidate| whole(candidate, demand)).collect())

@@ -36,9 +36,9 @@ pub(crate) enum Message {
     Stop,
 }
 
-/// The store takes nothing and tells nothing any more: it could not write its log, and the process is about to end.
+/// The store takes nothing any more: the gateway is stopping, or it could not write its log and is about to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the log could not be written; the gateway is about to end")]
+#[error("the gateway is stopping, or could not write its log")]
 pub struct Closed;
 
 impl From<Closed> for Rejection {
@@ -93,7 +93,8 @@ impl Handle {
         })
     }
 
-    /// Reads. `look` runs at once, under a lock that the writer waits for, so it must be short: a page, not the world.
+    /// Reads. `look` runs at once, under a lock that the writer waits for, so it must be short (a page, not the world) and
+    /// must not call this handle again, which would wait for that same lock.
     /// What it returns is handed out when all that it may have seen is durable.
     pub async fn read<T>(&self, look: impl FnOnce(&State) -> T) -> Result<T, Closed> {
         let (value, seen) = self.peek(look);

@@ -23,7 +23,7 @@ pub enum Error {
         oldest: LogIndex,
     },
     /// The store stopped.
-    #[error("the log could not be written; the gateway is about to end")]
+    #[error("the gateway is stopping, or could not write its log")]
     Closed,
     /// The log could not be read.
     #[error("cannot read the log after {after}")]

@@ -51,7 +51,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             queue: 1024,
-            snapshot: ByteSize::mib(64),
+            snapshot: ByteSize::mib(128),
             history: Duration::from_secs(7 * 24 * 60 * 60),
             history_size: ByteSize::gib(1),
         }

@@ -14,8 +14,9 @@ use crate::store::engine::{Engine, Error, Retention, Upkeep};
 use crate::store::shared::Shared;
 use crate::store::snapshot::Image;
 
-/// Bytes of log after which what appends left behind is tidied up.
-const TIDY_BYTES: u64 = 4 << 20;
+/// Bytes of log after which what appends left behind is tidied up: seldom, because it syncs the same disk that appends wait
+/// for.
+const TIDY_BYTES: u64 = 32 << 20;
 
 /// How finely the age of the log is known.
 const SAMPLE_MILLIS: u64 = 60_000;
