@@ -71,11 +71,11 @@ async fn run(args: &Args) -> Result<()> {
 
     let (begun, worked) = (SystemClock.boot(), worked()?);
     let running = Running::open(&store)?;
-    let worked = self::worked()? - worked;
+    let worked = self::worked()?.saturating_sub(worked);
     let found = running.handle.read(|state| state.component(&name("u", 0)).is_some()).await?;
     ensure!(found, "the first function is there after a restart");
     running.handle.submit(submission(function("r", 0, &mut Specs::new(9)))).await?;
-    let restart = SystemClock.boot() - begun;
+    let restart = since(begun);
     running.stop().await?;
 
     let file = file(&args.directory.join("file"), args.functions, 128)?;
@@ -132,7 +132,7 @@ async fn unary(handle: &Handle, count: usize) -> Result<f64> {
     while let Some(answer) = answers.next().await {
         answer?;
     }
-    Ok(rate(count, SystemClock.boot() - begun))
+    Ok(rate(count, since(begun)))
 }
 
 /// Groups of 128, at most 4,096 unacknowledged, as a stream of the API hands them over.
@@ -148,7 +148,7 @@ async fn stream(handle: &Handle, count: usize) -> Result<f64> {
             answer?;
         }
     }
-    Ok(rate(count, SystemClock.boot() - begun))
+    Ok(rate(count, since(begun)))
 }
 
 fn file(path: &Path, count: usize, group: usize) -> Result<f64> {
@@ -161,7 +161,7 @@ fn file(path: &Path, count: usize, group: usize) -> Result<f64> {
         }
         file.sync_data()?;
     }
-    Ok(rate(count, SystemClock.boot() - begun))
+    Ok(rate(count, since(begun)))
 }
 
 fn sqlite(path: &Path, count: usize, group: usize) -> Result<f64> {
@@ -178,11 +178,15 @@ fn sqlite(path: &Path, count: usize, group: usize) -> Result<f64> {
         }
         transaction.commit()?;
     }
-    Ok(rate(count, SystemClock.boot() - begun))
+    Ok(rate(count, since(begun)))
+}
+
+fn since(begun: Duration) -> Duration {
+    SystemClock.boot().saturating_sub(begun)
 }
 
 fn rate(count: usize, time: Duration) -> f64 {
-    count as f64 / time.as_secs_f64()
+    f64::from(u32::try_from(count).unwrap_or(u32::MAX)) / time.as_secs_f64()
 }
 
 /// Time that this thread computed.
@@ -229,7 +233,7 @@ fn name(prefix: &str, n: usize) -> FullName {
 
 fn function(prefix: &str, n: usize, specs: &mut Specs) -> Command {
     let replicas = u32::try_from(1 + n % 3).unwrap_or(1);
-    let runtime = if n % 2 == 0 { "java" } else { "python" };
+    let runtime = if n.is_multiple_of(2) { "java" } else { "python" };
     Command::Write(Write {
         mode: WriteMode::Create,
         uid: Uid(uuid::Builder::from_random_bytes(specs.random.random()).into_uuid()),

@@ -16,6 +16,8 @@ mod spread;
 mod divide;
 pub mod plan;
 pub mod report;
+#[cfg(test)]
+mod tests;
 
 pub use demand::Demand;
 pub use plan::{Cache, Current, Decision, Share, plan};

@@ -13,6 +13,7 @@ mod record;
 pub mod state;
 pub mod decide;
 pub mod preview;
+pub mod audit;
 mod apply;
 pub mod engine;
 pub mod sqlite;

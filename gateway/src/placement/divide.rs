@@ -21,11 +21,15 @@ pub(crate) fn divide(total: u32, parts: &[Part]) -> Option<Vec<u32>> {
         let even = rest / count;
         let (full, free): (Vec<usize>, Vec<usize>) = open.iter().partition(|at| room(**at) <= even);
         if full.is_empty() {
-            open.iter().for_each(|at| set(&mut shares, *at, even));
+            for at in &open {
+                set(&mut shares, *at, even);
+            }
             let mut surplus = open;
             surplus.sort_by_key(|at| (std::cmp::Reverse(parts.get(*at).map_or(0, |part| part.has)), *at));
             let left = usize::try_from(rest % count).unwrap_or(usize::MAX);
-            surplus.iter().take(left).for_each(|at| set(&mut shares, *at, even + 1));
+            for at in surplus.iter().take(left) {
+                set(&mut shares, *at, even + 1);
+            }
             return Some(shares);
         }
         for at in full {

@@ -244,11 +244,11 @@ fn candidate(
     refusals: &mut Refusals,
     trace: &mut impl Trace,
 ) -> Option<Candidate> {
-    let room = filter::fits(site, demand, here);
-    // Divided needs room for one; the other modes need it for all.
-    let count =
-        if demand.policy.mode == Mode::Divided { demand.reserved().min(1) } else { demand.reserved() };
-    if room < count {
+    // Divided needs room for one, and to know for how many there is; the other modes need it for all.
+    let divided = demand.policy.mode == Mode::Divided;
+    let count = if divided { demand.reserved().min(1) } else { demand.reserved() };
+    let room = if divided { filter::fits(site, demand, here) } else { count };
+    if room < count || !(divided || filter::has_room(site, demand, count, here)) {
         refusals.insert(Reason::InsufficientCapacity);
         trace.refused(rank, &Refusal::Capacity { free: filter::room(site, here), each: demand.each, count });
         return None;

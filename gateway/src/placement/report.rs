@@ -156,7 +156,9 @@ fn summary(
         return format!("parked: only {} of {total} have room, and too little together", count(passed_over));
     }
     let mut reasons: BTreeMap<Reason, usize> = BTreeMap::new();
-    refused.iter().for_each(|refused| *reasons.entry(refused.reason).or_default() += 1);
+    for refused in refused {
+        *reasons.entry(refused.reason).or_default() += 1;
+    }
     let reasons: Vec<String> = reasons.into_iter().map(|(reason, n)| format!("{n} {reason}")).collect();
     format!("parked: none of {} may run it ({})", count(total), reasons.join(", "))
 }

@@ -69,7 +69,7 @@ impl Site {
 /// All clusters, in the order of their names: so neither the order of joining nor a hash decides a tie.
 #[derive(Debug, Clone, Default)]
 pub struct Sites {
-    sites: Vec<Site>,
+    by_name: Vec<Site>,
     by_id: HashMap<ClusterId, usize>,
     pulsar: HashMap<PulsarClusterName, PulsarId>,
     version: u64,
@@ -83,12 +83,12 @@ impl Sites {
 
     /// All of them, by name.
     pub fn all(&self) -> &[Site] {
-        &self.sites
+        &self.by_name
     }
 
     /// One by its id.
     pub fn get(&self, id: ClusterId) -> Option<&Site> {
-        self.sites.get(self.rank(id)?)
+        self.by_name.get(self.rank(id)?)
     }
 
     /// Its place in the order of names.
@@ -98,7 +98,7 @@ impl Sites {
 
     /// One by its name.
     pub fn named(&self, name: &ClusterName) -> Option<&Site> {
-        self.sites.get(self.position(name).ok()?)
+        self.by_name.get(self.position(name).ok()?)
     }
 
     /// The id of a PulsarCluster.
@@ -111,14 +111,14 @@ impl Sites {
         self.version = self.version.wrapping_add(1);
         match self.position(&cluster.name) {
             Ok(at) => {
-                if let Some(site) = self.sites.get_mut(at) {
+                if let Some(site) = self.by_name.get_mut(at) {
                     site.cluster = cluster;
                     site.health = health;
                     site.measure();
                 }
             }
             Err(at) => {
-                self.sites.insert(at, Site::new(id, cluster, health));
+                self.by_name.insert(at, Site::new(id, cluster, health));
                 self.reindex();
             }
         }
@@ -127,7 +127,7 @@ impl Sites {
     /// Forgets a cluster.
     pub fn remove(&mut self, id: ClusterId) {
         self.version = self.version.wrapping_add(1);
-        self.sites.retain(|site| site.id != id);
+        self.by_name.retain(|site| site.id != id);
         self.reindex();
     }
 
@@ -154,17 +154,17 @@ impl Sites {
     }
 
     fn adjust(&mut self, id: ClusterId, change: impl FnOnce(Capacity) -> Capacity) {
-        if let Some(site) = self.rank(id).and_then(|at| self.sites.get_mut(at)) {
+        if let Some(site) = self.rank(id).and_then(|at| self.by_name.get_mut(at)) {
             site.reserved = change(site.reserved);
             site.measure();
         }
     }
 
     fn position(&self, name: &ClusterName) -> Result<usize, usize> {
-        self.sites.binary_search_by(|site| -> Ordering { site.cluster.name.cmp(name) })
+        self.by_name.binary_search_by(|site| -> Ordering { site.cluster.name.cmp(name) })
     }
 
     fn reindex(&mut self) {
-        self.by_id = self.sites.iter().enumerate().map(|(at, site)| (site.id, at)).collect();
+        self.by_id = self.by_name.iter().enumerate().map(|(at, site)| (site.id, at)).collect();
     }
 }

@@ -141,7 +141,9 @@ impl<'c, 'd> Selection<'c, 'd> {
         if keep {
             // All that runs, at once and in any order: as a whole it may meet what its parts would not.
             let staying: Vec<usize> = self.staying().collect();
-            staying.iter().for_each(|at| self.choose(*at));
+            for at in staying {
+                self.choose(at);
+            }
             let good =
                 (least..=most).contains(&self.chosen.len()) && self.groups.iter().all(Groups::satisfied);
             if good && !grows {
@@ -188,7 +190,7 @@ impl<'c, 'd> Selection<'c, 'd> {
     /// The constraint that keeps the rest from being chosen.
     fn blocking(&self) -> Option<&'d Spread> {
         let rest = (0..self.candidates.len()).filter(|at| !self.chosen.contains(at));
-        rest.flat_map(|at| self.groups.iter().find(|groups| !groups.allows(at)))
+        rest.filter_map(|at| self.groups.iter().find(|groups| !groups.allows(at)))
             .map(|groups| groups.spread)
             .next()
     }

@@ -11,7 +11,7 @@ use isthmus_model::order::UnixMillis;
 use isthmus_model::reason::Reason;
 
 use super::command::Command;
-use super::commit::{Effect, Outcome, Request};
+use super::commit::{Change, Effect, Outcome, Request};
 use super::quota::{Quota, Usage};
 use super::rejection::Rejection;
 use super::state::State;
@@ -52,13 +52,10 @@ pub fn decide(
     }
 }
 
-fn done(effects: Vec<Effect>) -> Result<Verdict, Rejection> {
-    Ok(Verdict::Effects(effects))
-}
-
-fn nothing(state: &State) -> Result<Verdict, Rejection> {
-    let outcome = Outcome { index: state.applied, change: super::commit::Change::Nothing };
-    Ok(Verdict::Nothing(outcome))
+impl Verdict {
+    fn nothing(state: &State) -> Self {
+        Self::Nothing(Outcome { index: state.applied, change: Change::Nothing })
+    }
 }
 
 /// Whether a component's contribution may become `after`, where it is `before` now and `pending` others are decided, too.

@@ -52,7 +52,7 @@ impl Default for Config {
         Self {
             queue: 1024,
             snapshot: ByteSize::mib(128),
-            history: Duration::from_secs(7 * 24 * 60 * 60),
+            history: Duration::from_hours(168),
             history_size: ByteSize::gib(1),
         }
     }
@@ -130,7 +130,7 @@ impl<E: Engine> Writer<E> {
         let pending = Arc::new(Pending::default());
         let upkeep = upkeep::start(&engine, shared.clone(), clock.clone(), config)?;
         let (ended, mut end) = oneshot::channel();
-        appender::start(engine, shared.clone(), pending.clone(), upkeep, ended)?;
+        appender::start(engine, shared.clone(), clock.clone(), pending.clone(), upkeep, ended)?;
         decider::start(decider::Decider::new(epoch, shared.clone(), clock, pending), queue)?;
         let result = tokio::select! {
             // Cancel-safe: both may be asked again, and the first is not asked after it was ready.

@@ -56,8 +56,10 @@ fn version(state: &mut State, commit: &Commit, write: &Write, revision: Revision
     }
 }
 
-fn release(state: &mut State, versions: &[Version]) {
-    versions.iter().for_each(|version| state.packages.release(&version.details.packages));
+fn release<'v>(state: &mut State, versions: impl IntoIterator<Item = &'v Version>) {
+    for version in versions {
+        state.packages.release(&version.details.packages);
+    }
 }
 
 pub(super) fn place(
@@ -186,11 +188,8 @@ pub(super) fn gone(state: &mut State, uid: Uid) {
     }
     state.waiting.forget(uid);
     state.waiting.wake(CAPACITY);
-    release(state, std::slice::from_ref(&component.current));
-    component
-        .older
-        .iter()
-        .for_each(|older| older.iter().for_each(|version| release(state, std::slice::from_ref(version))));
+    let older = component.older.iter().flat_map(|older| older.iter());
+    release(state, older.chain([&component.current]));
 }
 
 /// Changes a component and keeps the account of what its namespace uses.

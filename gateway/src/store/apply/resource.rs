@@ -27,7 +27,9 @@ pub(super) fn changed(state: &mut State, commit: &Commit, change: &ResourceChang
                 *known = Arc::new(cluster.clone());
             }
             let clusters: Vec<ClusterId> = state.clusters.keys().copied().collect();
-            clusters.into_iter().for_each(|id| see(state, id, commit.index));
+            for id in clusters {
+                see(state, id, commit.index);
+            }
         }
         ResourceChange::DeletePulsarCluster(name) => {
             state.pulsar.remove(name);

@@ -4,7 +4,7 @@ use isthmus_model::name::ClusterName;
 use isthmus_model::order::UnixMillis;
 use isthmus_model::reason::Reason;
 
-use super::{Verdict, done, nothing};
+use super::Verdict;
 use crate::placement::ClusterId;
 use crate::store::command::{ClusterChange, SecretHash};
 use crate::store::commit::Effect;
@@ -60,13 +60,13 @@ pub(super) fn change(
         ClusterChange::ConfirmDeletions { digest } => view.confirmed_deletions() == Some(*digest),
     };
     if same {
-        return nothing(state);
+        return Ok(Verdict::nothing(state));
     }
     let mut effects = vec![Effect::ClusterChanged];
     if *change == ClusterChange::Forget {
         effects.extend(gone_with(state, view.id()));
     }
-    done(effects)
+    Ok(Verdict::Effects(effects))
 }
 
 fn join(
@@ -91,9 +91,9 @@ fn join(
         return refuse(Reason::TokenExpired, "its join token has expired");
     }
     if state.cluster(name).is_some() {
-        return done(vec![Effect::ClusterChanged]);
+        return Ok(Verdict::Effects(vec![Effect::ClusterChanged]));
     }
-    done(vec![Effect::ClusterJoined { id: ClusterId(state.next_cluster) }])
+    Ok(Verdict::Effects(vec![Effect::ClusterJoined { id: ClusterId(state.next_cluster) }]))
 }
 
 fn unused(

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use isthmus_model::name::FullName;
 use isthmus_model::order::Revision;
 use isthmus_model::reason::{Reason, Violation};
+use isthmus_model::resources::Capacity;
 
-use super::{Verdict, done, within_quota};
+use super::{Verdict, within_quota};
 use crate::placement::{Cache, Decision, Demand, Share, plan};
 use crate::store::command::{Delete, Write, WriteMode};
 use crate::store::commit::{Assigned, Change, Effect, Outcome};
@@ -55,7 +56,7 @@ fn create(state: &State, write: &Write, cache: &mut Cache) -> Result<Verdict, Re
             waits: Some(refusals),
         },
     };
-    done(vec![Effect::Created, placed])
+    Ok(Verdict::Effects(vec![Effect::Created, placed]))
 }
 
 fn update(
@@ -122,7 +123,7 @@ fn update(
         }
     };
     within_quota(state, (&write.name.tenant, &write.name.namespace), (before, after), Usage::default())?;
-    done(vec![Effect::Updated { uid, revision }, placed])
+    Ok(Verdict::Effects(vec![Effect::Updated { uid, revision }, placed]))
 }
 
 pub(super) fn delete(state: &State, delete: &Delete) -> Result<Verdict, Rejection> {
@@ -144,7 +145,7 @@ pub(super) fn delete(state: &State, delete: &Delete) -> Result<Verdict, Rejectio
     if component.entries.is_empty() {
         effects.push(Effect::Gone { uid, name: delete.name.clone(), kind: delete.kind });
     }
-    done(effects)
+    Ok(Verdict::Effects(effects))
 }
 
 fn fresh(name: &FullName, component: &Component, expected: Option<Revision>) -> Result<(), Rejection> {
@@ -199,9 +200,8 @@ pub(super) fn share_of(share: &Share, revision: Revision) -> Assigned {
 }
 
 pub(super) fn usage_of(demand: &Demand, shares: &[Share]) -> Usage {
-    let amounts = shares.iter().fold(Default::default(), |sum: isthmus_model::resources::Capacity, share| {
-        sum.plus(demand.each.times(share.reserved))
-    });
+    let amounts =
+        shares.iter().fold(Capacity::default(), |sum, share| sum.plus(demand.each.times(share.reserved)));
     Usage { components: 1, amounts }
 }
 

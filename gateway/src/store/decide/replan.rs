@@ -7,7 +7,7 @@ use isthmus_model::reason::Reason;
 use super::component::{share_of, usage_of};
 use super::{Verdict, within_quota};
 use crate::placement::{Cache, Decision, Refusals, Sites, plan};
-use crate::store::commit::{Change, Effect, Outcome};
+use crate::store::commit::Effect;
 use crate::store::quota::Usage;
 use crate::store::state::{Component, NamespaceId, State};
 
@@ -22,7 +22,7 @@ pub(super) fn replan(state: &State, uids: &[Uid], may_evict: bool, cache: &mut C
     let effects: Vec<Effect> =
         uids.iter().filter_map(|uid| one(state, *uid, may_evict, &mut pending, cache)).collect();
     if effects.is_empty() {
-        return Verdict::Nothing(Outcome { index: state.applied, change: Change::Nothing });
+        return Verdict::nothing(state);
     }
     Verdict::Effects(effects)
 }

@@ -3,7 +3,7 @@
 use isthmus_model::access::Scope;
 use isthmus_model::reason::Reason;
 
-use super::{Verdict, done, nothing};
+use super::Verdict;
 use crate::placement::PulsarId;
 use crate::store::command::ResourceChange;
 use crate::store::commit::Effect;
@@ -15,7 +15,8 @@ pub(super) fn change(state: &State, change: &ResourceChange) -> Result<Verdict, 
     let same = match change {
         ResourceChange::PutPulsarCluster(cluster) => match state.pulsar_cluster(&cluster.name) {
             None => {
-                return done(vec![Effect::PulsarClusterCreated { id: PulsarId(state.next_pulsar) }]);
+                let id = PulsarId(state.next_pulsar);
+                return Ok(Verdict::Effects(vec![Effect::PulsarClusterCreated { id }]));
             }
             Some(known) => known.as_ref() == cluster,
         },
@@ -104,7 +105,7 @@ pub(super) fn change(state: &State, change: &ResourceChange) -> Result<Verdict, 
             false
         }
     };
-    if same { nothing(state) } else { done(vec![Effect::ResourceChanged]) }
+    Ok(if same { Verdict::nothing(state) } else { Verdict::Effects(vec![Effect::ResourceChanged]) })
 }
 
 fn refuse(reason: Reason, message: String) -> Result<Verdict, Rejection> {

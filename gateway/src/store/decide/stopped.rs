@@ -5,7 +5,7 @@ use isthmus_model::assignment::Removal;
 use isthmus_model::name::ClusterName;
 use isthmus_model::reason::Reason;
 
-use super::{Verdict, done, nothing};
+use super::Verdict;
 use crate::store::commit::Effect;
 use crate::store::rejection::Rejection;
 use crate::store::state::{ComponentView, State};
@@ -33,5 +33,5 @@ pub(super) fn stopped(
             effects.extend(state.component_by_uid(removal.uid).map(ComponentView::gone));
         }
     }
-    if effects.is_empty() { nothing(state) } else { done(effects) }
+    Ok(if effects.is_empty() { Verdict::nothing(state) } else { Verdict::Effects(effects) })
 }

@@ -91,7 +91,7 @@ pub(super) fn encode(effect: &Effect) -> EffectRecord {
         Effect::Gone { uid, name, kind } => {
             record.uid = uid_bytes(*uid);
             record.name = name.to_string();
-            record.component_kind = kind.as_str().to_owned();
+            kind.as_str().clone_into(&mut record.component_kind);
             Kind::Gone
         }
         Effect::ClusterJoined { id } => {

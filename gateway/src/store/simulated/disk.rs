@@ -32,6 +32,8 @@ pub(super) struct Medium {
     chance: StdRng,
 }
 
+type Records = Vec<(LogIndex, Vec<u8>)>;
+
 /// Bytes before the body of a batch.
 const HEAD: usize = 8 + 8 + 32;
 
@@ -166,7 +168,7 @@ fn checksum(after: u64, body: &[u8]) -> [u8; 32] {
 }
 
 /// Whole batches from the start, and how many bytes they are.
-fn parse(bytes: &[u8]) -> (Vec<(LogIndex, Vec<u8>)>, usize) {
+fn parse(bytes: &[u8]) -> (Records, usize) {
     let mut records = Vec::new();
     let mut good = 0;
     while let Some((batch, length)) = bytes.get(good..).and_then(parse_batch) {
@@ -176,7 +178,7 @@ fn parse(bytes: &[u8]) -> (Vec<(LogIndex, Vec<u8>)>, usize) {
     (records, good)
 }
 
-fn parse_batch(bytes: &[u8]) -> Option<(Vec<(LogIndex, Vec<u8>)>, usize)> {
+fn parse_batch(bytes: &[u8]) -> Option<(Records, usize)> {
     let after = number(bytes)?;
     let length = usize::try_from(number(bytes.get(8..)?)?).ok()?;
     let found = bytes.get(16..HEAD)?;

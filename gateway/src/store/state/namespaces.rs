@@ -125,7 +125,8 @@ impl Namespaces {
         namespace: Option<&'a Namespace>,
         after: Option<&'a FullName>,
     ) -> impl Iterator<Item = Slot> + 'a {
-        let from = tenant.or(after.map(|after| &after.tenant)).map_or(Bound::Unbounded, Bound::Included);
+        let from =
+            tenant.or_else(|| after.map(|after| &after.tenant)).map_or(Bound::Unbounded, Bound::Included);
         self.tenants
             .range::<Tenant, _>((from, Bound::Unbounded))
             .take_while(move |(name, _)| tenant.is_none_or(|tenant| *name == tenant))
@@ -167,7 +168,7 @@ mod tests {
         };
         assert_eq!(list(None, None, None), [0, 1, 2, 3, 4]);
         for (at, name) in names.iter().enumerate() {
-            assert_eq!(list(None, None, Some(name)), ((at as u32 + 1)..5).collect::<Vec<_>>());
+            assert_eq!(list(None, None, Some(name)), (0..5).skip(at + 1).collect::<Vec<u32>>());
         }
         assert_eq!(list(Some("a"), None, Some(&names[0])), [1, 2]);
         assert_eq!(list(Some("b"), Some("x"), None), [4]);

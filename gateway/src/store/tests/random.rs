@@ -2,7 +2,6 @@
 
 use hashbrown::HashMap;
 use isthmus_model::access::Scope;
-use isthmus_model::assignment::Removal;
 use isthmus_model::cluster::Health;
 use isthmus_model::name::ClusterName;
 use isthmus_model::order::{LogIndex, UnixMillis};
@@ -177,7 +176,9 @@ fn run(store: &mut Store, act: &Act) {
             let mut stopped =
                 store.state.desired(&name(cluster)).map(|desired| desired.removals()).unwrap_or_default();
             if *stale {
-                stopped.iter_mut().for_each(|Removal { generation, .. }| generation.0 -= 1);
+                for removal in &mut stopped {
+                    removal.generation.0 -= 1;
+                }
             }
             store.submit(Command::Stopped { cluster: name(cluster), stopped })
         }
@@ -191,6 +192,18 @@ fn run(store: &mut Store, act: &Act) {
             store.submit(Command::Resource(ResourceChange::PutPulsarCluster(cluster)))
         }
     };
+}
+
+fn run_all(store: &mut Store, acts: &[Act]) {
+    for act in acts {
+        run(store, act);
+    }
+}
+
+fn apply_all(state: &mut State, log: &[Commit]) {
+    for commit in log {
+        apply(state, commit);
+    }
 }
 
 /// What must hold of every state, counted anew from the components themselves.
@@ -316,13 +329,13 @@ proptest! {
     ) {
         let mut store = Store::default();
         store.must(pulsar("main"));
-        acts.iter().for_each(|act| run(&mut store, act));
+        run_all(&mut store, &acts);
         let cut = cut % (store.log.len() + 1);
         let mut state = State::default();
-        store.log[..cut].iter().for_each(|commit| apply(&mut state, commit));
+        apply_all(&mut state, &store.log[..cut]);
         let mut restored = snapshot_of(&state);
         prop_assert_eq!(dump(&restored), dump(&state));
-        store.log[cut..].iter().for_each(|commit| apply(&mut restored, commit));
+        apply_all(&mut restored, &store.log[cut..]);
         prop_assert_eq!(dump(&restored), dump(&store.state));
         check(&restored);
     }
@@ -331,7 +344,7 @@ proptest! {
     fn planning_again_what_was_decided_changes_nothing(acts in proptest::collection::vec(act(), 1..60)) {
         let mut store = Store::default();
         store.must(pulsar("main"));
-        acts.iter().for_each(|act| run(&mut store, act));
+        run_all(&mut store, &acts);
         let mut uids: Vec<_> = store.state.components(None, None, None).map(|view| view.uid()).collect();
         uids.sort();
         // Once, since labels of clusters may have changed under what runs, which nobody is moved for until asked.
@@ -347,10 +360,10 @@ proptest! {
     fn any_set_generation_leads_to_today_s_set(acts in proptest::collection::vec(act(), 1..60), cut in 0usize..60) {
         let mut store = Store::default();
         store.must(pulsar("main"));
-        acts.iter().for_each(|act| run(&mut store, act));
+        run_all(&mut store, &acts);
         let cut = cut % (store.log.len() + 1);
         let mut state = State::default();
-        store.log[..cut].iter().for_each(|commit| apply(&mut state, commit));
+        apply_all(&mut state, &store.log[..cut]);
         for view in state.clusters() {
             let name = &view.cluster().name;
             let (Some(then), Some(now)) = (state.desired(name), store.state.desired(name)) else { continue };

@@ -15,7 +15,7 @@ use crate::store::simulated::{Disk, Fault};
 use crate::store::sqlite::SqliteEngine;
 use crate::store::subscription;
 use crate::store::writer::{Config, Failure, open};
-use crate::store::{Closed, Handle};
+use crate::store::{Closed, Handle, State};
 
 /// A running store.
 pub(super) struct Running {
@@ -67,7 +67,7 @@ async fn what_was_acknowledged_is_there_after_a_restart() {
     let directory = tempfile::tempdir().unwrap();
     let running = Running::start(SqliteEngine::open(directory.path()).unwrap());
     running.clusters(&["a", "b"], 100).await;
-    let epoch = running.handle.read(|state| state.epoch()).await.unwrap();
+    let epoch = running.handle.read(State::epoch).await.unwrap();
     for n in 0..50 {
         running.must(function(&format!("f{n}")).create()).await;
     }
@@ -76,7 +76,7 @@ async fn what_was_acknowledged_is_there_after_a_restart() {
     running.stop().await;
     let running = Running::start(SqliteEngine::open(directory.path()).unwrap());
     assert_eq!(running.handle.read(dump).await.unwrap(), before);
-    assert!(running.handle.read(|state| state.epoch()).await.unwrap() > epoch);
+    assert!(running.handle.read(State::epoch).await.unwrap() > epoch);
     running.must(function("f50").create()).await;
     running.stop().await;
 }
@@ -86,7 +86,7 @@ async fn no_answer_and_no_read_goes_out_before_the_sync_returned() {
     let disk = Disk::new(1);
     let running = Running::start(disk.engine());
     running.clusters(&["a"], 10).await;
-    let durable = running.handle.read(|state| state.applied()).await.unwrap();
+    let durable = running.handle.read(State::applied).await.unwrap();
     let cluster = running.handle.read(|state| state.clusters().next().unwrap().id()).await.unwrap();
     let mut dirty = running.handle.desired_changes(cluster);
     let mut commits = running.handle.subscribe(durable);
@@ -135,7 +135,7 @@ async fn what_queues_up_during_a_sync_shares_the_next_one() {
         // All of them are decided while the first sync is held.
         let mut count = 0;
         while count < 200 {
-            count = running.handle.peek(|state| state.component_count()).0;
+            count = running.handle.peek(State::component_count).0;
             tokio::task::yield_now().await;
         }
         disk.release_syncs();
@@ -152,13 +152,13 @@ async fn a_failed_append_ends_the_writer_and_nobody_is_told_what_may_be_lost() {
     let disk = Disk::new(1);
     let running = Running::start(disk.engine());
     running.clusters(&["a"], 10).await;
-    let seen = running.handle.read(|state| state.applied()).await.unwrap();
+    let seen = running.handle.read(State::applied).await.unwrap();
     disk.fail_after(0, Fault::BeforeSync);
     let answer = running.handle.submit(submission(function("f").create())).await;
     assert_eq!(answer.unwrap_err().reason, Reason::Unavailable);
     let failure = running.ended.await.unwrap().unwrap_err();
     assert!(matches!(failure, Failure::Append { .. }), "{failure}");
-    let read = running.handle.read(|state| state.component_count()).await;
+    let read = running.handle.read(State::component_count).await;
     assert_eq!(read, Err(Closed));
     let watch = running.handle.subscribe(seen).next().await;
     assert!(matches!(watch, Err(subscription::Error::Closed)));
@@ -173,7 +173,7 @@ async fn a_watch_goes_on_from_any_kept_commit_without_gaps() {
     running.clusters(&["a"], 9000).await;
     let many: Vec<_> = (0..6000).map(|n| submission(function(&format!("f{n}")).create())).collect();
     assert!(running.handle.submit_all(many).await.iter().all(Result::is_ok));
-    let end = running.handle.read(|state| state.applied()).await.unwrap();
+    let end = running.handle.read(State::applied).await.unwrap();
     // The first are in the engine only, the last are kept decoded.
     for after in [0, 1, 500, end.0 - 4097, end.0 - 4096, end.0 - 1] {
         let mut commits = running.handle.subscribe(LogIndex(after));
@@ -198,7 +198,7 @@ async fn snapshots_are_taken_the_log_is_compacted_and_a_watch_is_told_from_where
     let running = Running::configured(SqliteEngine::open(directory.path()).unwrap(), config);
     running.clusters(&["a"], 100_000).await;
     let mut n = 0;
-    let oldest = tokio::time::timeout(Duration::from_secs(60), async {
+    let oldest = tokio::time::timeout(Duration::from_mins(1), async {
         loop {
             let many = (n..n + 100).map(|n| submission(function(&format!("f{n}")).create())).collect();
             assert!(running.handle.submit_all(many).await.iter().all(Result::is_ok));

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use isthmus_daemon::clock::Clock;
 use tokio::sync::oneshot;
 
 use super::pending::{Batch, Pending};
@@ -22,6 +23,7 @@ impl Drop for Broken {
 pub(super) fn start<E: Engine>(
     mut engine: E,
     shared: Arc<Shared>,
+    clock: Arc<dyn Clock>,
     pending: Arc<Pending>,
     upkeep: Nudge,
     ended: oneshot::Sender<Result<(), Failure>>,
@@ -30,7 +32,7 @@ pub(super) fn start<E: Engine>(
         let broken = Broken(pending.clone());
         let mut result = Ok(());
         while let Some(batch) = pending.take() {
-            result = append(&mut engine, &shared, &upkeep, batch);
+            result = append(&mut engine, &shared, clock.as_ref(), &upkeep, batch);
             if result.is_err() {
                 break;
             }
@@ -46,14 +48,25 @@ pub(super) fn start<E: Engine>(
     })
 }
 
-fn append<E: Engine>(engine: &mut E, shared: &Shared, upkeep: &Nudge, batch: Batch) -> Result<(), Failure> {
+fn append<E: Engine>(
+    engine: &mut E,
+    shared: &Shared,
+    clock: &dyn Clock,
+    upkeep: &Nudge,
+    batch: Batch,
+) -> Result<(), Failure> {
     let bytes = batch.bytes();
     if let Some((after, last)) = batch.after().zip(batch.commits.last().map(|commit| commit.index)) {
+        let begun = clock.boot();
         engine.append(after, &batch.records).map_err(|source| Failure::Append {
             from: after.next(),
             to: last,
             source,
         })?;
+        metrics::histogram!("isthmus_store_append_seconds").record(clock.boot().saturating_sub(begun));
+        metrics::counter!("isthmus_store_appends_total").increment(1);
+        metrics::counter!("isthmus_store_commits_total").increment(batch.commits.len() as u64);
+        metrics::counter!("isthmus_store_log_bytes_total").increment(bytes as u64);
         shared.publish(batch.commits);
         upkeep.appended(bytes);
     }
