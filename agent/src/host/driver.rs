@@ -298,12 +298,10 @@ impl<A: Attachments, O: Observe, P: Packages> Driver<A, O, P> {
             Event::Looked(answers) => {
                 self.looking = false;
                 let seen: BTreeSet<Uid> = answers.iter().map(|answer| answer.key.uid).collect();
+                let poll = *self.poll();
                 for answer in answers {
-                    let next =
-                        |ready: bool| now + if ready { self.poll().ready } else { self.poll().starting };
-                    let (soon, later) = (next(false), next(true));
                     if let Some(component) = self.components.get_mut(&answer.key.uid) {
-                        component.see(answer, soon, later);
+                        component.see(answer, now, &poll);
                     }
                 }
                 for uid in seen {

@@ -11,6 +11,7 @@ use isthmus_model::order::UnixMillis;
 use tokio_util::sync::CancellationToken;
 
 use crate::host::attached::Watch;
+use crate::host::config::Poll;
 use crate::host::dereference::Dereferenced;
 use crate::host::look::{Answer, Question};
 use crate::host::observe::{Seen, observe};
@@ -18,6 +19,9 @@ use crate::host::plan::{Instance, Stage, Wanted};
 use crate::host::process::{Identity, Process};
 use crate::host::record::Key;
 use crate::target::Desired;
+
+/// Time in which an instance becomes ready; a Java instance on a busy host takes ten seconds.
+const STARTING: Duration = Duration::from_mins(1);
 
 /// One component, by its instances.
 #[derive(Debug, Default)]
@@ -133,8 +137,9 @@ impl Component {
         due.min()
     }
 
-    /// Takes in what was seen; the instance is looked at again `soon` while it is not ready, else `later`.
-    pub(super) fn see(&mut self, answer: Answer, soon: Duration, later: Duration) {
+    /// Takes in what was seen. An instance is looked at often while it starts; once it is ready, or has had its time to become
+    /// ready, at leisure.
+    pub(super) fn see(&mut self, answer: Answer, now: Duration, poll: &Poll) {
         let index = answer.key.index;
         let Some(Hold::Running { look_at, .. }) = self.holds.get_mut(&index) else { return };
         let seen = self.seen.entry(index).or_default();
@@ -145,7 +150,11 @@ impl Component {
         if let Some(attached) = answer.attached {
             seen.detached.look(attached);
         }
-        *look_at = if seen.is_ready() { later } else { soon };
+        let starting = match self.instances.get(&index).map(|instance| &instance.stage) {
+            Some(Stage::Up { since, .. }) => now.saturating_sub(*since) < STARTING && !seen.is_ready(),
+            _ => false,
+        };
+        *look_at = now + if starting { poll.starting } else { poll.ready };
     }
 
     /// What there is to say, if it is not what was said before.
