@@ -18,8 +18,11 @@ mod secrets;
 mod command;
 mod record;
 mod process;
-mod launch;
 mod last_words;
+mod failed;
+mod hold;
+mod gone;
+mod launch;
 mod adopt;
 mod control;
 pub mod attached;
@@ -40,6 +43,7 @@ use isthmus_model::cluster::Declared;
 use isthmus_model::name::Uid;
 use isthmus_model::resources::Capacity;
 use parking_lot::RwLock;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::target::{DesiredHandle, LogOptions, Observe, Packages, Target};
@@ -49,7 +53,7 @@ pub use config::Config;
 
 use distribution::Distribution;
 use driver::{Driver, Parts};
-use launch::Host;
+use launch::{Host, STARTS};
 use record::{Key, Layout};
 
 /// This host as a place to run.
@@ -103,7 +107,8 @@ impl<A: Attachments> LocalTarget<A> {
         let lock = lock(&data)?;
         let distribution = Distribution::probe(&config).await;
         distribution.log_missing();
-        let host = Arc::new(Host { config, data, distribution: RwLock::new(Arc::new(distribution)) });
+        let distribution = RwLock::new(Arc::new(distribution));
+        let host = Arc::new(Host { config, data, distribution, starts: Semaphore::new(STARTS) });
         Ok(Self { host, clock, attachments: Arc::new(attachments), _lock: lock })
     }
 
@@ -187,6 +192,3 @@ fn total_memory() -> u64 {
         line.and_then(|line| line.split_ascii_whitespace().next()).and_then(|kib| kib.parse::<u64>().ok());
     kib.unwrap_or(0).saturating_mul(1024)
 }
-
-#[cfg(test)]
-mod tests;

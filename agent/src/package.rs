@@ -215,7 +215,8 @@ impl<F: Fetch> Packages for Cache<F> {
         if let Some(package) = self.kept(digest) {
             return Ok(package);
         }
-        let result = self.download(digest).await;
+        // Those who wait for their turn do not each hold the room that a download needs.
+        let result = Box::pin(self.download(digest)).await;
         if let Ok(size) = result {
             self.make_room(size);
             self.0.kept.lock().insert(digest, size);

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 
-use super::launch::{Running, hold, make_sure_it_is_gone, running};
+use super::gone::make_sure_it_is_gone;
+use super::hold::{Running, hold, running};
 use super::process::{self, Identity};
 use super::record::{InstanceDir, Key, Layout, Record};
 

@@ -10,9 +10,9 @@
 //! in one harms only the instance that it was for.
 
 mod component;
+mod effect;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -23,22 +23,22 @@ use isthmus_daemon::clock::Clock;
 use isthmus_model::name::Uid;
 use isthmus_model::order::UnixMillis;
 use isthmus_model::reason::Reason;
-use rustix::process::Signal;
 use tokio_util::sync::CancellationToken;
 
 use super::adopt::{Found, adopt};
 use super::attached::Attachments;
 use super::dereference::dereference;
-use super::last_words;
-use super::launch::{Failed, Host, Launch, Running, make_sure_it_is_gone};
-use super::look::{Answer, Question, look};
+use super::failed::Failed;
+use super::hold::Running;
+use super::launch::{Host, Launch};
+use super::look::{Question, look};
 use super::plan::{Action, Instance, Stage, Wanted, next_start, plan};
 use super::ports::{Pair, Pool};
-use super::process::Process;
-use super::record::{InstanceDir, Key, Layout, Record};
+use super::record::{Key, Layout, Record};
 use crate::target::{Desired, DesiredHandle, Observe, Packages};
 
 use component::{Component, Hold};
+use effect::Event;
 
 /// What the loop runs with.
 #[derive(Debug)]
@@ -48,18 +48,6 @@ pub(super) struct Parts<A, O, P> {
     pub(super) attachments: Arc<A>,
     pub(super) observe: O,
     pub(super) packages: P,
-}
-
-/// What an effect ends with.
-enum Event {
-    /// A start succeeded or failed.
-    Launched(Key, Result<Running, Failed>),
-    /// It is certain that nothing of the instance runs.
-    Gone(Key, String),
-    /// A round of looking is over.
-    Looked(Vec<Answer>),
-    /// Nothing that anybody waits for.
-    Done,
 }
 
 pub(super) struct Driver<A, O, P> {
@@ -207,7 +195,7 @@ impl<A: Attachments, O: Observe, P: Packages> Driver<A, O, P> {
                     Some(Hold::Starting(called_off)) => called_off.cancel(),
                     Some(Hold::Running { guard, .. }) => {
                         let (guard, grace) = (Arc::clone(guard), self.parts.host.config.stop_grace);
-                        self.effects.push(stop(guard, grace).boxed());
+                        self.effects.push(effect::stop(guard, grace).boxed());
                     }
                     None => {}
                 }
@@ -237,34 +225,14 @@ impl<A: Attachments, O: Observe, P: Packages> Driver<A, O, P> {
             );
         }
         let Some(assignment) = assignment else { return };
-        let decoded = match isthmus_proto::convert::component::decode(&assignment.spec) {
-            Ok(decoded) => decoded,
-            Err(error) => {
-                return self.failed(key, now, Failed { reason: Reason::Refused, message: error.to_string() });
-            }
-        };
         let called_off = CancellationToken::new();
         if let Some(component) = self.components.get_mut(&key.uid) {
             component.holds.insert(key.index, Hold::Starting(called_off.clone()));
         }
         let directory = self.layout.instance(key);
-        let launch =
-            Launch { assignment, component: decoded, index: key.index, record, directory: directory.clone() };
+        let launch = Launch { assignment, index: key.index, record, directory: directory.clone() };
         let starting = Arc::clone(&self.parts.host).launch(launch, self.parts.packages.clone(), called_off);
-        let guarded = async move {
-            let result = match AssertUnwindSafe(starting).catch_unwind().await {
-                Ok(result) => result,
-                Err(_panic) => {
-                    make_sure_it_is_gone(&directory).await;
-                    Err(Failed {
-                        reason: Reason::Internal,
-                        message: "starting it failed inside the agent".into(),
-                    })
-                }
-            };
-            Event::Launched(key, result)
-        };
-        self.effects.push(guarded.boxed());
+        self.effects.push(effect::launched(key, starting, directory).boxed());
     }
 
     fn on(&mut self, event: Event) {
@@ -322,7 +290,7 @@ impl<A: Attachments, O: Observe, P: Packages> Driver<A, O, P> {
                 Hold::Running { guard: Arc::clone(&guard), child: running.child, look_at: now },
             );
         }
-        self.effects.push(until_gone(key, guard, self.layout.instance(key)).boxed());
+        self.effects.push(effect::until_gone(key, guard, self.layout.instance(key)).boxed());
     }
 
     fn failed(&mut self, key: Key, now: Duration, failed: Failed) {
@@ -402,8 +370,7 @@ impl<A: Attachments, O: Observe, P: Packages> Driver<A, O, P> {
         if !questions.is_empty() {
             self.looking = true;
             let round = look(questions, Arc::clone(&self.parts.attachments), *self.poll());
-            let round = AssertUnwindSafe(round).catch_unwind();
-            self.effects.push(async { Event::Looked(round.await.unwrap_or_default()) }.boxed());
+            self.effects.push(effect::looked(round).boxed());
         }
     }
 
@@ -420,31 +387,6 @@ impl<A: Attachments, O: Observe, P: Packages> Driver<A, O, P> {
     fn poll(&self) -> &super::config::Poll {
         &self.parts.host.config.poll
     }
-}
-
-/// Asks the instance to end; the guard kills it when its grace is over. A guard that does not end either is killed itself, and what
-/// it leaves is then killed by [`until_gone`].
-async fn stop(guard: Arc<Process>, grace: Duration) -> Event {
-    const GUARDS_OWN_TIME: Duration = Duration::from_secs(10);
-    let asked = guard.signal(Signal::TERM);
-    if asked.is_err() || tokio::time::timeout(grace + GUARDS_OWN_TIME, guard.ended()).await.is_err() {
-        let pid = guard.identity().pid;
-        tracing::warn!(pid, "the guard with pid {pid} does not end and is killed");
-        if let Err(error) = guard.signal(Signal::KILL) {
-            tracing::error!(%error, "the guard with pid {pid} cannot be killed");
-        }
-    }
-    Event::Done
-}
-
-/// Waits for the end of a guard, and then until nothing of its instance is left.
-async fn until_gone(key: Key, guard: Arc<Process>, directory: InstanceDir) -> Event {
-    if let Err(error) = guard.ended().await {
-        tracing::error!(%error, "the guard with pid {} cannot be waited for", guard.identity().pid);
-    }
-    make_sure_it_is_gone(&directory).await;
-    let read = tokio::task::spawn_blocking(move || last_words::of(&directory)).await;
-    Event::Gone(key, read.unwrap_or_else(|_| "the instance ended".to_owned()))
 }
 
 /// Differs from instance to instance, and is the same at every start of the agent.

@@ -1,4 +1,4 @@
-//! Starting one instance, and making certain that one is gone.
+//! Starting one instance.
 //!
 //! ```text
 //! secrets ▶ package ▶ directory, link, files, environment ▶ record (durable) ▶ guard ▶ its state.json
@@ -7,46 +7,33 @@
 //! An agent may die anywhere in this. Before the record nothing was started; after it, whatever was started carries the
 //! instance's mark in its environment and is found by that.
 
+mod files;
+
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
 
 use isthmus_model::assignment::Assignment;
-use isthmus_model::component::{Component, Connector, Runtime};
-use isthmus_model::package::PackageRef;
+use isthmus_model::component::Component;
 use isthmus_model::reason::Reason;
 use parking_lot::RwLock;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::command::{self, Command, Input, Refused};
 use super::config::Config;
 use super::distribution::Distribution;
-use super::last_words;
-use super::process::{self, Identity, MARK, Process};
-use super::record::{self, Exit, ExitReason, InstanceDir, Record, State};
+use super::failed::Failed;
+use super::gone::make_sure_it_is_gone;
+use super::hold::{Running, running};
+use super::process::MARK;
+use super::record::{self, InstanceDir, Record};
 use super::secrets;
-use crate::target::{Package, Packages};
+use crate::target::Packages;
 
-/// An instance could not be started; nothing of it runs.
-#[derive(Debug)]
-pub(crate) struct Failed {
-    /// The reason word.
-    pub(crate) reason: Reason,
-    /// A sentence without secrets.
-    pub(crate) message: String,
-}
-
-impl Failed {
-    fn new(reason: Reason, attempted: &str, error: &(dyn std::error::Error + 'static)) -> Self {
-        Self { reason, message: format!("{attempted}: {}", isthmus_daemon::chain::Chain(error)) }
-    }
-
-    fn start(attempted: &str, error: &(dyn std::error::Error + 'static)) -> Self {
-        Self::new(Reason::StartFailed, attempted, error)
-    }
-}
+pub(super) use files::file_name;
+use files::{Files, Needs};
 
 /// What every start on this host needs.
 #[derive(Debug)]
@@ -57,15 +44,19 @@ pub(crate) struct Host {
     pub(crate) data: PathBuf,
     /// What is installed, as far as is known now.
     pub(crate) distribution: RwLock<Arc<Distribution>>,
+    /// See [`STARTS`].
+    pub(crate) starts: Semaphore,
 }
+
+/// Instances that are being started at the same time, counted until their guards run. Each writes and syncs a handful of files on a
+/// thread of its own, and more at once would only wait for the same disk.
+pub(crate) const STARTS: usize = 8;
 
 /// One start.
 #[derive(Debug)]
 pub(crate) struct Launch {
     /// What shall run.
     pub(crate) assignment: Arc<Assignment>,
-    /// The same, decoded.
-    pub(crate) component: Component,
     /// Which instance.
     pub(crate) index: u32,
     /// What is written down of it.
@@ -80,66 +71,40 @@ impl Host {
         Arc::clone(&self.distribution.read())
     }
 
-    /// Starts an instance. Ends early, with nothing started, when it is called off while the package is still being fetched.
+    /// Starts an instance. Ends early, with nothing started, when it is called off before it has its turn.
+    ///
+    /// What waits here, for the package or for its turn, holds little: there may be thousands.
     pub(crate) async fn launch<P: Packages>(
         self: Arc<Self>,
         launch: Launch,
         packages: P,
         called_off: CancellationToken,
     ) -> Result<Running, Failed> {
-        let fetch = self.files(&launch, &packages);
-        let Some(files) = called_off.run_until_cancelled(fetch).await else {
+        let waiting = async {
+            let needs = Needs::of(&decode(&launch.assignment)?);
+            let files = Box::pin(needs.find(&self.distribution(), &packages)).await?;
+            let turn = self.starts.acquire().await;
+            Ok((files, turn.map_err(|error| Failed::start("cannot wait for a turn", &error))?))
+        };
+        let Some(ready) = called_off.run_until_cancelled(waiting).await else {
             return Err(Failed { reason: Reason::Pending, message: "the start was called off".into() });
         };
-        let files = files?;
-        let (host, directory) = (Arc::clone(&self), launch.directory.clone());
+        let (files, _turn) = ready?;
+        Box::pin(self.start(launch, files)).await
+    }
+
+    async fn start(self: &Arc<Self>, launch: Launch, files: Files) -> Result<Running, Failed> {
+        let (host, directory) = (Arc::clone(self), launch.directory.clone());
         // Files are written and synced here, so not on a thread that serves others.
         let prepared = tokio::task::spawn_blocking(move || host.prepare(&launch, &files)).await;
         let command = prepared.map_err(|error| Failed::start("cannot prepare the instance", &error))??;
         self.spawn(&directory, &command).await
     }
 
-    /// The files of the packages that the component names.
-    async fn files<P: Packages>(&self, launch: &Launch, packages: &P) -> Result<Files, Failed> {
-        let spec = &launch.component.spec;
-        let builtin =
-            |connector: &Option<Connector>| connector.as_ref().map(|connector| connector.builtin.clone());
-        let builtin = builtin(&spec.source_connector).or_else(|| builtin(&spec.sink_connector));
-        let none = PackageRef::default();
-        let package = spec.runtime.as_ref().map_or(&none, Runtime::package);
-        let code = self.file(package, builtin.as_deref(), packages).await?;
-        let transform = match &spec.transform {
-            Some(transform) => Some(self.file(&transform.package, None, packages).await?),
-            None => None,
-        };
-        Ok(Files { code, transform })
-    }
-
-    async fn file<P: Packages>(
-        &self,
-        package: &PackageRef,
-        builtin: Option<&str>,
-        packages: &P,
-    ) -> Result<Found, Failed> {
-        if let Some(digest) = package.digest {
-            let found = packages.package(digest).await;
-            let found =
-                found.map_err(|error| Failed::new(Reason::PackageUnavailable, "no package", &error))?;
-            return Ok(Found {
-                path: found.path().to_path_buf(),
-                name: file_name(package),
-                _pin: Some(found),
-            });
-        }
-        let path = self.distribution().file(package, builtin);
-        let path = path.map_err(|message| Failed { reason: Reason::PackageUnavailable, message })?;
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
-        Ok(Found { name: name.unwrap_or_else(|| file_name(package)), path, _pin: None })
-    }
-
     /// Writes everything that the guard and the instance read; the record last.
     fn prepare(&self, launch: &Launch, files: &Files) -> Result<Command, Failed> {
-        let Launch { assignment, component, index, record, directory } = launch;
+        let Launch { assignment, index, record, directory } = launch;
+        let component = &decode(assignment)?;
         let secrets = secrets::read(&component.spec, self.config.secrets.as_deref())
             .map_err(|error| Failed::start("cannot start the instance", &error))?;
         let details = isthmus_dialects::function_details(component, parallelism(component, assignment));
@@ -164,9 +129,9 @@ impl Host {
         });
         let command = command.map_err(|Refused { reason, message }| Failed { reason, message })?;
         std::fs::create_dir_all(&nars).map_err(io)?;
-        link(&files.code.path, &code).map_err(io)?;
+        files.code.link(&code).map_err(io)?;
         if let (Some(found), Some(to)) = (&files.transform, &transform) {
-            link(&found.path, to).map_err(io)?;
+            found.link(to).map_err(io)?;
         }
         std::fs::create_dir_all(directory.files()).map_err(io)?;
         for (name, text) in &command.files {
@@ -211,80 +176,22 @@ impl Host {
             running = running(directory) => running,
             status = guard.wait() => Err(guard_ended(directory, status)),
         };
-        match outcome {
-            Ok(running) => Ok(running),
-            Err(failed) => {
-                make_sure_it_is_gone(directory).await;
-                Err(failed)
-            }
+        if outcome.is_err() {
+            make_sure_it_is_gone(directory).await;
         }
+        outcome
     }
 }
 
-/// An instance that runs.
-#[derive(Debug)]
-pub(crate) struct Running {
-    /// The hold on its guard.
-    pub(crate) guard: Process,
-    /// The program.
-    pub(crate) child: Identity,
-}
-
-/// The package files of one start.
-#[derive(Debug)]
-struct Files {
-    code: Found,
-    transform: Option<Found>,
-}
-
-/// A file, and the name under which the instance shall see it.
-#[derive(Debug)]
-struct Found {
-    path: PathBuf,
-    name: String,
-    /// Keeps the cache from removing it before it is linked.
-    _pin: Option<Package>,
-}
-
-/// Longer than a guard needs to start on a host that is very busy.
-const GUARD_DEADLINE: Duration = Duration::from_secs(20);
-
-/// Waits until the guard of this directory says that it runs, and takes hold of it.
-pub(crate) async fn running(directory: &InstanceDir) -> Result<Running, Failed> {
-    let look = async {
-        loop {
-            match directory.state() {
-                Ok(Some(state)) => return hold(&state),
-                Ok(None) => {}
-                Err(error) => return Err(Failed::start("cannot read the guard's state", &error)),
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    let late = || Failed {
-        reason: Reason::StartFailed,
-        message: format!("the guard says nothing for {GUARD_DEADLINE:?}"),
-    };
-    let state = tokio::time::timeout(GUARD_DEADLINE, look).await;
-    match state {
-        Ok(Ok(Some(running))) => Ok(running),
-        Ok(Ok(None)) => Err(ended(directory)),
-        Ok(Err(failed)) => Err(failed),
-        Err(_) => Err(late()),
-    }
-}
-
-/// The guard that the state names, if it is alive.
-pub(crate) fn hold(state: &State) -> Result<Option<Running>, Failed> {
-    let guard =
-        Process::find(state.guard).map_err(|error| Failed::start("cannot take hold of the guard", &error))?;
-    Ok(guard.map(|guard| Running { guard, child: state.child }))
+fn decode(assignment: &Assignment) -> Result<Component, Failed> {
+    isthmus_proto::convert::component::decode(&assignment.spec)
+        .map_err(|error| Failed::new(Reason::Refused, "this agent cannot read the component", &error))
 }
 
 /// Why a guard ended before it said who runs.
 fn guard_ended(directory: &InstanceDir, status: io::Result<ExitStatus>) -> Failed {
     match (directory.exit(), status) {
-        (Ok(Some(_)), _) => ended(directory),
+        (Ok(Some(_)), _) => Failed::ended(directory),
         (_, Ok(status)) => Failed {
             reason: Reason::StartFailed,
             message: format!("the guard ended before it started the instance ({status})"),
@@ -293,64 +200,8 @@ fn guard_ended(directory: &InstanceDir, status: io::Result<ExitStatus>) -> Faile
     }
 }
 
-/// The instance was started and is over already.
-fn ended(directory: &InstanceDir) -> Failed {
-    let start_failed = matches!(directory.exit(), Ok(Some(Exit { reason: ExitReason::StartFailed, .. })));
-    let reason = if start_failed { Reason::StartFailed } else { Reason::BackOff };
-    Failed { reason, message: last_words::of(directory) }
-}
-
-/// Returns when nothing that carries the instance's mark is alive, killing what is.
-pub(crate) async fn make_sure_it_is_gone(directory: &InstanceDir) {
-    loop {
-        let own = directory.path().to_path_buf();
-        let left = tokio::task::spawn_blocking(move || kill_marked(&own)).await;
-        match left {
-            Ok(Ok(0)) => return,
-            Ok(Ok(_)) => {}
-            // Certainty is what is promised, so that there is nothing to do but to look again.
-            Ok(Err(error)) => {
-                tracing::error!(%error, "cannot see which processes are left of {}", directory.path().display());
-            }
-            Err(error) => {
-                tracing::error!(%error, "looking for what is left of {} failed", directory.path().display());
-            }
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
-/// Kills what is left of an instance; returns how many processes that were.
-fn kill_marked(directory: &Path) -> io::Result<usize> {
-    let marked = process::marked()?;
-    let own: Vec<_> = marked.into_iter().filter(|(_, mark)| mark == directory).collect();
-    for (identity, _) in &own {
-        identity.kill()?;
-    }
-    Ok(own.len())
-}
-
 /// What an instance is told of its parallelism: Function Mesh says 1 unless asked for the real number, so that a change of
 /// replicas restarts nothing.
 pub(super) fn parallelism(component: &Component, assignment: &Assignment) -> u32 {
     if component.spec.show_precise_parallelism { assignment.replicas } else { 1 }
-}
-
-/// The file's name as the runtime expects it; a Python module's name matters, for example.
-pub(super) fn file_name(package: &PackageRef) -> String {
-    let named = Path::new(&package.file).file_name().map(|name| name.to_string_lossy().into_owned());
-    named.unwrap_or_else(|| "package".to_owned())
-}
-
-/// Gives the file a second name, which the cache cannot take away; a copy where the file system is another.
-fn link(from: &Path, to: &Path) -> io::Result<()> {
-    let Some(directory) = to.parent() else { return Err(io::ErrorKind::InvalidInput.into()) };
-    match std::fs::remove_dir_all(directory) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => std::fs::create_dir_all(directory)?,
-    }
-    match std::fs::hard_link(from, to) {
-        Err(error) if error.kind() == io::ErrorKind::CrossesDevices => std::fs::copy(from, to).map(drop),
-        other => other,
-    }
 }
