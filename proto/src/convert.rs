@@ -12,7 +12,6 @@ mod problems;
 mod names;
 pub mod component;
 mod spec;
-mod kubernetes;
 pub mod placement;
 pub mod assignment;
 pub mod observation;

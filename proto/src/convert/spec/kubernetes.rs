@@ -4,9 +4,9 @@ use isthmus_model::component::{KeyRef, Kubernetes, PulsarAccess, PulsarAuth, Pul
 use isthmus_model::reason::Reason;
 use serde_json::Value;
 
-use super::problems::{Path, Problems, text_of_json, text_of_object};
 use crate::component::v1 as wire;
 use crate::component::v1::pulsar_auth::Auth;
+use crate::convert::problems::{Path, Problems, text_of_json, text_of_object};
 
 /// What stands in answers where a credential may be.
 const REDACTED: &str = "(redacted)";
