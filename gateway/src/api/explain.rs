@@ -40,8 +40,11 @@ pub(super) fn explanation(
             kept: now.is_some(),
             cluster: chosen.cluster.into(),
             replicas: chosen.replicas,
-            score: Vec::new(),
-            why: chosen.why,
+            score: chosen
+                .score
+                .into_iter()
+                .map(|(name, value)| wire::ScoreTerm { name: name.to_owned(), value })
+                .collect(),
         }
     });
     wire::Explanation {

@@ -37,6 +37,9 @@ pub struct Chosen {
     pub reserved: u32,
     /// What spoke for it.
     pub why: String,
+    /// The same as named terms, in the order in which they rank.
+    #[serde(skip)]
+    pub score: Vec<(&'static str, i64)>,
 }
 
 /// A cluster that may not run it.
@@ -103,8 +106,11 @@ pub fn explain(sites: &Sites, demand: &Demand, current: &[Current]) -> (Decision
             .iter()
             .filter_map(|share| {
                 let rank = sites.rank(share.cluster)?;
-                let why = heard.scored.remove(&rank).map(|score| score.to_string()).unwrap_or_default();
-                Some(Chosen { cluster: name(rank)?, replicas: share.replicas, reserved: share.reserved, why })
+                let score = heard.scored.remove(&rank);
+                let why = score.map(|score| score.to_string()).unwrap_or_default();
+                let score = score.map(|score| score.terms()).unwrap_or_default();
+                let (replicas, reserved) = (share.replicas, share.reserved);
+                Some(Chosen { cluster: name(rank)?, replicas, reserved, why, score })
             })
             .collect(),
     };

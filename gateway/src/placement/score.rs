@@ -29,6 +29,19 @@ pub(crate) fn score(site: &Site, rank: usize, demand: &Demand, stays: bool) -> S
     }
 }
 
+impl Score {
+    /// Its terms by name, in the order in which they rank; the greater is the better.
+    pub fn terms(&self) -> Vec<(&'static str, i64)> {
+        let fewest = i64::try_from(self.instances.0).unwrap_or(i64::MAX);
+        vec![
+            ("stays", i64::from(self.stays)),
+            ("preferred", i64::from(self.preferred)),
+            ("freePermille", i64::from(self.free_permille)),
+            ("fewInstances", -fewest),
+        ]
+    }
+}
+
 impl std::fmt::Display for Score {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if self.stays {
