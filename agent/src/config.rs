@@ -18,7 +18,8 @@ pub struct Config {
     pub data: PathBuf,
     /// Gateways to dial, as `host:port`, in turn; at least one. No default.
     pub gateways: Vec<GatewayAddress>,
-    /// File with the join token, for the first start; later it is not looked at. Labels and name of the cluster come from it.
+    /// File with the join token, for the first start; a new token makes the agent join anew at its next start. Labels and name
+    /// of the cluster come from it.
     pub join_token_file: Option<PathBuf>,
     /// How the gateway is reached.
     pub link: link::Config,

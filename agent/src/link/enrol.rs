@@ -5,9 +5,10 @@
 
 use std::path::{Path, PathBuf};
 
+use isthmus_daemon::chain::Chain;
 use isthmus_daemon::clock::Clock;
 use isthmus_model::join_token::{self, JoinToken};
-use isthmus_model::name::ClusterName;
+use isthmus_model::name::{ClusterName, Digest};
 use isthmus_proto::sync::v1::join_service_client::JoinServiceClient;
 use isthmus_proto::sync::v1::{JoinRequest, JoinResponse, RenewRequest};
 use tonic::transport::Channel;
@@ -35,6 +36,16 @@ pub enum Error {
     /// The token is none.
     #[error("the join token cannot be used")]
     Token(#[source] join_token::Invalid),
+    /// One directory is one cluster's: what it shall run would be taken for the other's.
+    #[error(
+        "the join token is for cluster {token}, but this data directory belongs to cluster {known}: use another directory"
+    )]
+    OtherCluster {
+        /// The token's.
+        token: ClusterName,
+        /// The directory's.
+        known: ClusterName,
+    },
     /// Nobody says where the gateway is.
     #[error("no gateway is known: name at least one as gateways")]
     NoGateway,
@@ -84,18 +95,31 @@ pub struct Config<'a> {
     pub dial: dial::Config,
 }
 
-/// This agent's identity: from the file, or by joining if there is no file. A token is not looked at by an agent that has an
-/// identity: it was used up.
+/// This agent's identity: from the file, or by joining if there is none or if the token is another one than the agent joined
+/// by: that is how an agent whose certificates were revoked comes back.
 pub async fn enrol(config: Config<'_>) -> Result<Identity, Error> {
     let path = identity::path_in(config.directory);
-    if let Some(identity) = Identity::load(&path).map_err(Error::Identity)? {
-        return Ok(identity);
+    let known = Identity::load(&path).map_err(Error::Identity)?;
+    let token = config.token_file.map(read_token).transpose();
+    let Some(known) = known else {
+        return join(&config, &path, &token?.ok_or(Error::NoToken)?).await;
+    };
+    // The token of an agent that has joined may be gone, and then says nothing new.
+    let newer = token.ok().flatten().filter(|token| token.secret_hash() != known.joined_by());
+    let Some(token) = newer else { return Ok(known) };
+    if token.cluster != known.cluster() {
+        return Err(Error::OtherCluster { token: token.cluster, known: known.cluster() });
     }
-    let token = read_token(config.token_file.ok_or(Error::NoToken)?)?;
-    let credentials = join(config.dial, config.gateways, &token).await?;
-    let identity = Identity::keep(&path, credentials).map_err(Error::Identity)?;
-    tracing::info!(cluster = %identity.cluster(), "joined the federation as cluster {}", identity.cluster());
-    Ok(identity)
+    match join(&config, &path, &token).await {
+        Ok(identity) => Ok(identity),
+        Err(problem) => {
+            tracing::warn!(
+                "the new join token is not used, the agent goes on as before: {}",
+                Chain(&problem)
+            );
+            Ok(known)
+        }
+    }
 }
 
 fn read_token(file: &Path) -> Result<JoinToken, Error> {
@@ -104,18 +128,18 @@ fn read_token(file: &Path) -> Result<JoinToken, Error> {
     text.parse().map_err(Error::Token)
 }
 
-async fn join(
-    dial: dial::Config,
-    gateways: &[GatewayAddress],
-    token: &JoinToken,
-) -> Result<Credentials, Error> {
+async fn join(config: &Config<'_>, path: &Path, token: &JoinToken) -> Result<Identity, Error> {
     const WHAT: &str = "join";
     let tls = fingerprint::tls(token.ca_fingerprint).map_err(Error::Tls)?;
     let fresh = FreshKey::generate().map_err(Error::Identity)?;
-    let channel = first_reached(dial, gateways, &tls, WHAT).await?;
+    let channel = first_reached(config.dial, config.gateways, &tls, WHAT).await?;
     let request = JoinRequest { token: token.to_string(), csr: fresh.request.clone().into() };
-    let answer = ask(dial, WHAT, JoinServiceClient::new(channel).join(request)).await?;
-    credentials(fresh, answer)
+    let answer = ask(config.dial, WHAT, JoinServiceClient::new(channel).join(request)).await?;
+    let credentials = credentials(fresh, answer, token.secret_hash())?;
+    let identity = Identity::keep(path, credentials).map_err(Error::Identity)?;
+    let cluster = identity.cluster();
+    tracing::info!(%cluster, "joined the federation as cluster {cluster}");
+    Ok(identity)
 }
 
 /// Trades the renewal credential for a certificate, where the old one has ended.
@@ -135,7 +159,7 @@ pub async fn renew_if_ended(
     let request =
         RenewRequest { credential: identity.renewal_credential(), csr: fresh.request.clone().into() };
     let answer = ask(dial, WHAT, JoinServiceClient::new(channel).renew(request)).await?;
-    identity.replace(credentials(fresh, answer)?).map_err(Error::Identity)?;
+    identity.replace(credentials(fresh, answer, identity.joined_by())?).map_err(Error::Identity)?;
     tracing::info!("the certificate had ended while no gateway could be reached, and was renewed");
     Ok(())
 }
@@ -168,9 +192,9 @@ async fn ask(
     }
 }
 
-fn credentials(fresh: FreshKey, answer: JoinResponse) -> Result<Credentials, Error> {
+fn credentials(fresh: FreshKey, answer: JoinResponse, joined_by: Digest) -> Result<Credentials, Error> {
     let JoinResponse { cluster, chain, roots, renewal_credential } = answer;
     let cluster = ClusterName::new(&cluster).map_err(Error::Answer)?;
     let bytes = |list: Vec<bytes::Bytes>| list.into_iter().map(Vec::from).collect();
-    Ok(fresh.certified(cluster, bytes(chain), bytes(roots), renewal_credential))
+    Ok(fresh.certified(cluster, bytes(chain), bytes(roots), renewal_credential, joined_by))
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use isthmus_daemon::tls::{self, Alpn, Trust};
-use isthmus_model::name::ClusterName;
+use isthmus_model::name::{ClusterName, Digest};
 use parking_lot::Mutex;
 use rustls::ClientConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -68,6 +68,8 @@ pub struct Credentials {
     pub roots: Vec<Vec<u8>>,
     /// Good for one renewal without a certificate.
     pub renewal_credential: String,
+    /// Hash of the token that this came from: another token means that an operator wants the agent to join anew.
+    pub joined_by: Digest,
 }
 
 impl fmt::Debug for Credentials {
@@ -100,8 +102,9 @@ impl FreshKey {
         chain: Vec<Vec<u8>>,
         roots: Vec<Vec<u8>>,
         renewal_credential: String,
+        joined_by: Digest,
     ) -> Credentials {
-        Credentials { cluster, key: self.key, chain, roots, renewal_credential }
+        Credentials { cluster, key: self.key, chain, roots, renewal_credential, joined_by }
     }
 }
 
@@ -213,6 +216,11 @@ impl Identity {
     /// Which cluster this is.
     pub fn cluster(&self) -> ClusterName {
         self.current.lock().credentials.cluster.clone()
+    }
+
+    /// Hash of the token that this agent joined by.
+    pub fn joined_by(&self) -> Digest {
+        self.current.lock().credentials.joined_by
     }
 
     /// For a renewal without a certificate.

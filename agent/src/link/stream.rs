@@ -265,8 +265,13 @@ impl<T: Target> Driver<'_, T> {
         let Some(fresh) = self.fresh.take() else { return };
         let identity = &self.link.identity;
         let bytes = |list: Vec<Bytes>| list.into_iter().map(Vec::from).collect();
-        let credentials =
-            fresh.certified(identity.cluster(), bytes(chain), bytes(roots), identity.renewal_credential());
+        let credentials = fresh.certified(
+            identity.cluster(),
+            bytes(chain),
+            bytes(roots),
+            identity.renewal_credential(),
+            identity.joined_by(),
+        );
         match identity.replace(credentials) {
             Ok(()) => tracing::info!("the certificate was renewed and is used from the next connection on"),
             Err(error) => {

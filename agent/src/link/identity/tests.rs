@@ -20,7 +20,13 @@ fn certified(cluster: &str, fresh: FreshKey) -> Credentials {
     let request = CertificateSigningRequestDer::from(fresh.request.clone());
     let leaf = CertificateSigningRequestParams::from_der(&request).unwrap().signed_by(&issuer).unwrap();
     let chain = vec![leaf.der().to_vec(), root.clone()];
-    fresh.certified(ClusterName::new(cluster).unwrap(), chain, vec![root], "come-back".into())
+    fresh.certified(
+        ClusterName::new(cluster).unwrap(),
+        chain,
+        vec![root],
+        "come-back".into(),
+        Digest([1; 32]),
+    )
 }
 
 #[test]
