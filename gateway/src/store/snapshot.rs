@@ -1,7 +1,7 @@
 //! The state at one LogIndex as a stream of bytes, taken without stopping the writer for long.
 //!
-//! Taking it clones the small records under the read lock (specs are shared, not cloned) and encodes them afterwards: a tenth
-//! of a microsecond of the writer's time for each component, and no second form of the state to keep in step.
+//! Taking it clones the small records under the read lock (specs are shared, not cloned) and encodes them afterwards: some
+//! hundred nanoseconds of the writer's time for each component, and no second form of the state to keep in step.
 
 mod cold;
 mod component;

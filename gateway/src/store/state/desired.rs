@@ -97,9 +97,11 @@ impl DesiredSet {
         generation: Generation,
     ) {
         self.digest_out(uid, old);
-        self.digest.insert(uid, generation);
+        // Hashed once for both.
+        let item: SetDigest = [(uid, generation)].into_iter().collect();
+        self.digest.merge(item);
         if let Some(bucket) = self.buckets.get_mut(usize::from(SetDigest::bucket(uid))) {
-            bucket.insert(uid, generation);
+            bucket.merge(item);
         }
         self.removals.remove(&slot);
         self.members.insert(slot);

@@ -309,7 +309,7 @@ fn snapshot_of(state: &State) -> State {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 192, max_shrink_iters: 4000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 96, max_shrink_iters: 4000, ..ProptestConfig::default() })]
 
     #[test]
     fn the_log_gives_every_decision_and_the_state_again(acts in proptest::collection::vec(act(), 1..60)) {
