@@ -56,7 +56,10 @@ impl Error {
 
     /// What a call ended with; `doing` completes "while …" and names the object.
     pub(crate) fn call(server: &str, doing: impl Into<String>, status: Status) -> Self {
-        let failure = Failure::from(&status);
+        let mut failure = Failure::from(&status);
+        if failure.message.is_empty() {
+            status.code().description().clone_into(&mut failure.message);
+        }
         match (failure.reason, status.code()) {
             (None, Code::Unavailable | Code::Unknown | Code::Cancelled) => {
                 Self::NotReached { server: server.to_owned(), source: Box::new(Broken(status)) }
@@ -119,7 +122,7 @@ impl Error {
                 for violation in &failure.violations {
                     text.push_str(&line(violation, None, style));
                 }
-                if let Some(advice) = failure.reason.and_then(|reason| advice(reason, failure)) {
+                if let Some(advice) = failure.reason.and_then(advice) {
                     let _ = writeln!(text, "{} {advice}", style.faint("hint:"));
                 }
             }
@@ -158,7 +161,7 @@ fn line(violation: &Violation, position: Option<String>, style: Style) -> String
 }
 
 /// What to do about it, where that is not in the message or the violations already.
-fn advice(reason: Reason, failure: &Failure) -> Option<String> {
+fn advice(reason: Reason) -> Option<String> {
     match reason {
         Reason::InvalidField
         | Reason::MissingField
@@ -169,9 +172,8 @@ fn advice(reason: Reason, failure: &Failure) -> Option<String> {
             Some("give a token or a client certificate; see isthmus config view".to_owned())
         }
         Reason::Forbidden => Some("isthmus whoami shows the caller's roles".to_owned()),
-        _ => {
-            Some(reason.describe().trim().to_owned()).filter(|text| !failure.message.contains(text.as_str()))
-        }
+        // A reason's description says what it means, and after a semicolon what to do. What it means the message says better.
+        _ => reason.describe().trim().split_once("; ").map(|(_, remedy)| remedy.to_owned()),
     }
 }
 

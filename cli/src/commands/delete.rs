@@ -3,7 +3,8 @@
 use isthmus_model::component::ComponentKind;
 use isthmus_proto::access::v1::RevokeApiTokenRequest;
 use isthmus_proto::cluster::v1::DeletePulsarClusterRequest;
-use isthmus_proto::component::v1::{DeleteRequest, Dialect};
+use isthmus_proto::common::v1::{FullName, Metadata};
+use isthmus_proto::component::v1::{Component, DeleteRequest, Dialect, Kind};
 use isthmus_proto::package::v1::DeletePackageRequest;
 
 use super::apply::{Done, Sending, finish};
@@ -56,10 +57,18 @@ async fn component(
 ) -> Result<(), Error> {
     let name = selection::full_name(&sending.context.scope()?, name);
     let doing = format!("deleting {} {}", word(kind), selection::shown(&name));
-    let request = DeleteRequest { name: Some(name), dry_run: sending.dry_run, ..DeleteRequest::default() };
+    let request =
+        DeleteRequest { name: Some(name.clone()), dry_run: sending.dry_run, ..DeleteRequest::default() };
     let answer = sending.client.components(kind, Bound::Unary).delete(request).await;
-    let change = sending.client.answer(&doing, answer)?;
+    let mut change = sending.client.answer(&doing, answer)?;
+    // What ran nowhere is gone at once, and nothing of it is left to be shown but its name.
+    change.component.get_or_insert_with(|| named(kind, name));
     sending.changed(&doing, change, done)
+}
+
+fn named(kind: ComponentKind, FullName { tenant, namespace, name }: FullName) -> Component {
+    let metadata = Metadata { tenant, namespace, name, ..Metadata::default() };
+    Component { kind: Kind::from(kind).into(), metadata: Some(metadata), ..Component::default() }
 }
 
 /// What is not a component.

@@ -33,6 +33,13 @@ fn a_refusal_ends_with_what_to_do() {
 }
 
 #[test]
+fn a_status_without_a_message_says_what_its_code_means() {
+    let error = Error::call(SERVER, "listing functions", Status::unimplemented(""));
+    let means = "error: listing functions: Operation is not implemented or not supported (Unimplemented)\n";
+    assert_eq!(text(&error), means);
+}
+
+#[test]
 fn a_gateway_that_does_not_answer_is_told_apart_from_one_that_refuses() {
     let broken = Error::call(SERVER, "listing functions", Status::unavailable("tcp connect error"));
     assert_eq!(broken.exit(), Exit::NotReached);

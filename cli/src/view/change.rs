@@ -25,7 +25,9 @@ pub(crate) fn line(change: &ChangeResponse, dry_run: bool) -> String {
 /// What would change and where it would run.
 pub(crate) fn plan(change: &ChangeResponse) -> String {
     let mut text = line(change, true);
-    for FieldChange { field, before, after } in &change.changes {
+    // Of what is new every field is new: the file says it better.
+    let is_new = change.change == i32::from(Change::Created);
+    for FieldChange { field, before, after } in change.changes.iter().filter(|_| !is_new) {
         let _ = match (before.is_empty(), after.is_empty()) {
             (true, _) => writeln!(text, "  + {field}: {after}"),
             (false, true) => writeln!(text, "  - {field}: {before}"),
