@@ -44,7 +44,7 @@ pub enum Error {
 /// How long tasks may take to end. A write of the inbox is the longest.
 const DRAIN: OnShutdown = OnShutdown::Drain { deadline: Duration::from_secs(10) };
 /// How often the target is asked what it can do: an interpreter that was installed meanwhile counts from then on.
-const DECLARE: Duration = Duration::from_secs(60);
+const DECLARE: Duration = Duration::from_mins(1);
 
 /// Builds the agent and spawns its tasks; returns once it runs. Where no gateway can be reached and the agent has never
 /// joined, it waits for one.

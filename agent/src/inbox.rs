@@ -239,7 +239,9 @@ impl Inbox {
             }
             Command::Facts { answer } => Some(Ready::Facts(answer, self.holdings.facts())),
             Command::Forget(stopped) => {
-                stopped.into_iter().for_each(|removal| self.forget(removal));
+                for removal in stopped {
+                    self.forget(removal);
+                }
                 None
             }
         }

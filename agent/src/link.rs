@@ -118,7 +118,7 @@ impl<T: Target> Link<T> {
             let attempt = self.attempt(&gateway, &boot_id, &stop).await?;
             let Some((problem, established)) = attempt else { return Ok(()) };
             let delay = next.after(&problem, established, &mut delays);
-            self.log(&gateway, &problem, delay);
+            log(&gateway, &problem, delay);
             // Only waits.
             if stop.run_until_cancelled(tokio::time::sleep(delay)).await.is_none() {
                 return Ok(());
@@ -159,22 +159,22 @@ impl<T: Target> Link<T> {
             }
         }
     }
+}
 
-    fn log(&self, gateway: &GatewayAddress, problem: &Attempt, delay: Duration) {
-        metrics::counter!("isthmus_agent_sessions_ended_total").increment(1);
-        let why = Chain(problem).to_string();
-        match problem {
-            Attempt::Stream(stream::Error::End(End::Redirected { .. })) => {
-                tracing::info!(%gateway, "gateway {gateway}: {why}");
-            }
-            Attempt::Stream(stream::Error::End(End::Regressed(_))) => {
-                tracing::error!(%gateway, problem = why, "gateway {gateway} is refused, what runs here goes on: {why}");
-            }
-            _ => tracing::warn!(
-                %gateway, problem = why,
-                "gateway {gateway}: {why}; what runs here goes on, and the gateway is dialled again in {delay:?}"
-            ),
+fn log(gateway: &GatewayAddress, problem: &Attempt, delay: Duration) {
+    metrics::counter!("isthmus_agent_sessions_ended_total").increment(1);
+    let why = Chain(problem).to_string();
+    match problem {
+        Attempt::Stream(stream::Error::End(End::Redirected { .. })) => {
+            tracing::info!(%gateway, "gateway {gateway}: {why}");
         }
+        Attempt::Stream(stream::Error::End(End::Regressed(_))) => {
+            tracing::error!(%gateway, problem = why, "gateway {gateway} is refused, what runs here goes on: {why}");
+        }
+        _ => tracing::warn!(
+            %gateway, problem = why,
+            "gateway {gateway}: {why}; what runs here goes on, and the gateway is dialled again in {delay:?}"
+        ),
     }
 }
 

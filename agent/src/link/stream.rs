@@ -223,7 +223,7 @@ impl<T: Target> Driver<'_, T> {
                     self.link.inbox.confirm(digest, self.answers.clone()).await.map_err(Error::Inbox)?;
                 }
                 Action::Compare => {
-                    self.link.inbox.compare(self.answers.clone()).await.map_err(Error::Inbox)?
+                    self.link.inbox.compare(self.answers.clone()).await.map_err(Error::Inbox)?;
                 }
                 Action::Forget(stopped) => self.link.inbox.forget(stopped).await.map_err(Error::Inbox)?,
                 Action::Established => self.established(),

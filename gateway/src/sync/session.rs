@@ -431,6 +431,9 @@ fn removals_held(held: &wire::RemovalsHeld, desired: &impl Desired) -> Vec<Actio
     let Ok(digest) = <[u8; 32]>::try_from(&held.digest[..]).map(Digest) else {
         return broken("the digest of held removals is not 32 bytes");
     };
+    if held.count == 0 {
+        return vec![Action::Held(None)];
+    }
     if desired.confirmed() == Some(digest) {
         return vec![confirm(digest)];
     }
