@@ -127,7 +127,7 @@ pub async fn start(config: Config, server: program::Server) -> Result<(), BoxErr
 
     let gate = Gate::new(store.clone(), clock.clone(), config.federation.as_str());
     let api = Api {
-        context: Context::new(store, clock),
+        context: Context::new(store, clock, tasks.stop_token(Stage::Drain)),
         sessions,
         packages,
         federation: config.federation.clone(),
@@ -175,9 +175,10 @@ fn serve(
         .initial_connection_window_size(window)
         .http2_keepalive_interval(Some(Duration::from_secs(30)))
         .http2_keepalive_timeout(Some(Duration::from_secs(20)))
+        // Outermost first: whatever answers, a browser gets it in the form that it understands.
+        .layer(tonic_web::GrpcWebLayer::new())
         .layer(MeasureLayer)
         .layer(auth)
-        .layer(tonic_web::GrpcWebLayer::new())
         .add_routes(routes)
         .serve_with_incoming_shutdown(incoming, std::future::pending())
 }

@@ -160,7 +160,7 @@ impl<S: Sessions> ClusterService for Clusters<S> {
         };
         let response = |event| wire::WatchClustersResponse { event: Some(event) };
         let events = latest::watch(self.context.store().clone(), all, event);
-        Ok(Response::new(events.map(move |event| event.map(response)).boxed()))
+        Ok(Response::new(self.context.endless(events.map(move |event| event.map(response)))))
     }
 
     async fn create_join_token(

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use futures::stream::{self, BoxStream, Stream, StreamExt as _};
 use isthmus_daemon::clock::Clock;
 use isthmus_model::name::PrincipalName;
 use isthmus_model::order::UnixMillis;
 use isthmus_model::reason::Reason;
+use tokio_util::sync::CancellationToken;
 use tonic::{Request, Status};
 
 use super::status_code;
@@ -18,12 +20,27 @@ use crate::store::{Command, Handle, Outcome, State, Submission};
 pub struct Context {
     store: Handle,
     clock: Arc<dyn Clock>,
+    stopping: CancellationToken,
 }
 
 impl Context {
-    /// The API in front of `store`.
-    pub fn new(store: Handle, clock: Arc<dyn Clock>) -> Self {
-        Self { store, clock }
+    /// The API in front of `store`. `stopping` is cancelled when calls that have no end of their own must come to one.
+    pub fn new(store: Handle, clock: Arc<dyn Clock>, stopping: CancellationToken) -> Self {
+        Self { store, clock, stopping }
+    }
+
+    /// A stream that has no end of its own: the gateway's end is its end, and its client is told to try again.
+    pub fn endless<T: Send + 'static>(
+        &self,
+        stream: impl Stream<Item = Result<T, Status>> + Send + 'static,
+    ) -> BoxStream<'static, Result<T, Status>> {
+        let stopping = self.stopping.clone();
+        let farewell = stream::once(async move {
+            let message = "the gateway is stopping; go on at another one, or at this one when it is back";
+            stopping.is_cancelled().then(|| Err(status_code::failed(Reason::Unavailable, message)))
+        });
+        let stopped = self.stopping.clone().cancelled_owned();
+        stream.take_until(stopped).chain(farewell.filter_map(std::future::ready)).boxed()
     }
 
     /// The store.

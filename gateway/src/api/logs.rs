@@ -62,7 +62,7 @@ impl Components {
             Ok(data) => Ok(wire::LogsResponse { data: data.to_vec(), ..wire::LogsResponse::default() }),
             Err(end) => Err(ended(&end)),
         });
-        Ok(stream::iter([Ok(first)]).chain(told).boxed())
+        Ok(self.context.endless(stream::iter([Ok(first)]).chain(told)))
     }
 }
 

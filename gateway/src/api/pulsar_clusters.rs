@@ -57,7 +57,7 @@ impl PulsarClusterService for PulsarClusters {
             };
             wire::WatchPulsarClustersResponse { event: Some(event) }
         };
-        Ok(Response::new(latest::watch(self.0.store().clone(), all, event)))
+        Ok(Response::new(self.0.endless(latest::watch(self.0.store().clone(), all, event))))
     }
 
     async fn apply_pulsar_cluster(

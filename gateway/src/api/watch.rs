@@ -6,7 +6,6 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-use futures::StreamExt as _;
 use futures::stream::{self, BoxStream};
 use isthmus_model::access::Role;
 use isthmus_model::component::ComponentKind;
@@ -63,6 +62,7 @@ impl Components {
         }
         let starts_with_list = from == LogIndex(0);
         let after = if starts_with_list { newest } else { from };
+        let context = self.context.clone();
         let watcher = Watcher {
             subscription: self.context.store().subscribe(after),
             listing: starts_with_list.then(Listing::default),
@@ -82,7 +82,7 @@ impl Components {
                 Err(status) => Some((Err(status), None)),
             }
         });
-        Ok(events.boxed())
+        Ok(context.endless(events))
     }
 }
 
