@@ -1,17 +1,9 @@
 //! What the demo deploys: two of Pulsar's own examples, as Function Mesh resources like those that people have.
 
 use isthmus_testbed::{
-    Pulsar, PulsarHome,
+    PulsarHome,
     traffic::{Load, Schema},
 };
-
-/// The Pulsar cluster, as the federation shall know it.
-pub(super) fn pulsar_cluster(pulsar: &Pulsar) -> String {
-    let (service, admin) = (pulsar.service_url(), pulsar.admin_url());
-    format!(
-        "apiVersion: isthmus.io/v1\nkind: PulsarCluster\nmetadata: {{ name: {PULSAR} }}\nspec: {{ serviceUrl: \"{service}\", adminUrl: \"{admin}\" }}\n"
-    )
-}
 
 /// The name of the Pulsar cluster in the federation.
 pub(super) const PULSAR: &str = "demo";
@@ -57,20 +49,23 @@ impl Function {
     }
 
     /// Pulsar's own file that holds its code.
-    pub(super) fn package(&self, pulsar: &PulsarHome) -> std::path::PathBuf {
+    fn package(&self, pulsar: &PulsarHome) -> std::path::PathBuf {
         match self.language {
             Language::Java => pulsar.examples_jar(),
             Language::Python => pulsar.python_examples().join("exclamation_function.py"),
         }
     }
 
-    /// The resource, its code being the package of this digest (`sha256:…`).
-    pub(super) fn manifest(&self, package: &str) -> String {
+    /// The resource. Its code is named as a file of this machine, which the CLI uploads.
+    pub(super) fn manifest(&self, pulsar: &PulsarHome) -> String {
         let Self { name, class, mode, language } = self;
+        let location = self.package(pulsar).display().to_string();
         let code = match language {
-            Language::Java => format!("java: {{ jar: api-examples.jar, jarLocation: \"{package}\" }}"),
+            Language::Java => {
+                format!("java: {{ jar: api-examples.jar, jarLocation: \"file://{location}\" }}")
+            }
             Language::Python => {
-                format!("python: {{ py: exclamation_function.py, pyLocation: \"{package}\" }}")
+                format!("python: {{ py: exclamation_function.py, pyLocation: \"file://{location}\" }}")
             }
         };
         format!(

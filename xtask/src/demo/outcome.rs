@@ -1,5 +1,8 @@
 //! What the demo proves, as its last line.
 
+use std::time::Duration;
+
+use anyhow::{Context, Result};
 use serde::Serialize;
 
 /// Counted by message id by a consumer that is not part of Isthmus, and by process id and start time.
@@ -16,10 +19,23 @@ pub(super) struct Outcome {
     pub(super) lost: usize,
     /// Instances that were not there any more, or started anew, after the agent was killed and started again.
     pub(super) process_restarts: usize,
-    pub(super) seconds: f64,
+}
+
+/// The line.
+#[derive(Serialize)]
+struct Line<'a> {
+    #[serde(flatten)]
+    outcome: &'a Outcome,
+    seconds: f64,
 }
 
 impl Outcome {
+    /// As one JSON object, with the time that it all took.
+    pub(super) fn line(&self, took: Duration) -> Result<String> {
+        let seconds = (took.as_secs_f64() * 10.0).round() / 10.0;
+        serde_json::to_string(&Line { outcome: self, seconds }).context("write the outcome")
+    }
+
     /// Whether the promises were kept.
     pub(super) fn holds(&self) -> bool {
         self.lost == 0 && self.process_restarts == 0 && self.messages_in > 0
@@ -40,10 +56,9 @@ mod tests {
             messages_out: 199,
             lost: 1,
             process_restarts: 0,
-            seconds: 61.5,
         };
 
-        let line = serde_json::to_string(&outcome).unwrap();
+        let line = outcome.line(Duration::from_millis(61_480)).unwrap();
 
         let expected = r#"{"demo":"local","functions":2,"clusters":2,"messages_in":200,"messages_out":199,"lost":1,"process_restarts":0,"seconds":61.5}"#;
         assert_eq!(line, expected);
