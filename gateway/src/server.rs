@@ -3,12 +3,15 @@
 mod measure;
 mod renew;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use isthmus_daemon::admin::Readiness;
+use isthmus_daemon::clock::Clock;
 use isthmus_daemon::listener::{Incoming, Listener, Security};
 use isthmus_daemon::program::{self, BoxError};
-use isthmus_daemon::tasks::{OnFailure, OnShutdown, Stage};
+use isthmus_daemon::tasks::{OnFailure, OnShutdown, Stage, Tasks};
 use isthmus_daemon::tls::{self, Alpn, Clients, Trust};
 use parking_lot::Mutex;
 use tonic::transport::Server;
@@ -58,6 +61,16 @@ pub enum Error {
 /// Builds a gateway and starts it.
 pub async fn start(config: Config, server: program::Server) -> Result<(), BoxError> {
     let program::Server { tasks, readiness, clock, .. } = server;
+    compose(config, tasks, readiness, clock).await.map(|_address| ())
+}
+
+/// Builds the parts, starts them, and says where they serve.
+async fn compose(
+    config: Config,
+    tasks: Tasks,
+    readiness: Readiness,
+    clock: Arc<dyn Clock>,
+) -> Result<SocketAddr, BoxError> {
     let serving = readiness.require("the API");
     if !config.root_key().exists() {
         return Err(Error::NoFederation(config.data.display().to_string()).into());
@@ -137,7 +150,7 @@ pub async fn start(config: Config, server: program::Server) -> Result<(), BoxErr
     let served = serve(&config, AuthLayer(gate), api.routes(config.server.message)?, incoming);
     tasks.spawn("api", OnFailure::EndProcess, Stage::Drain, last_calls, |_| served);
     serving.holds();
-    Ok(())
+    Ok(address)
 }
 
 type LiveIdentity = Option<Arc<tls::Identity>>;
@@ -182,3 +195,6 @@ fn serve(
         .add_routes(routes)
         .serve_with_incoming_shutdown(incoming, std::future::pending())
 }
+
+#[cfg(test)]
+mod tests;

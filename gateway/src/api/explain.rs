@@ -15,6 +15,7 @@ pub(super) fn explanation(
 ) -> wire::Explanation {
     let Report { chosen, refused, passed_over, summary } = report;
     let remedies = match chosen.is_empty() {
+        true if refused.is_empty() => vec!["let a cluster join: isthmus cluster join-token NAME".to_owned()],
         true => refused.iter().map(|refused| refused.remedy.clone()).collect(),
         false => Vec::new(),
     };

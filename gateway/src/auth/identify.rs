@@ -187,19 +187,19 @@ impl Caller {
 
     /// The caller's own bindings.
     pub fn bindings(&self) -> Result<Vec<Binding>, Denied> {
-        self.with_bindings(|_, bindings| bindings.to_vec())
+        self.with_bindings(|_, bindings| bindings.iter().copied().cloned().collect())
     }
 
     /// The state may be newer than what is durable: a grant that a crash takes back again was made by an admin all the same.
     fn with_bindings<T>(
         &self,
-        decide: impl FnOnce(Option<&PrincipalName>, &[Binding]) -> T,
+        decide: impl FnOnce(Option<&PrincipalName>, &[&Binding]) -> T,
     ) -> Result<T, Denied> {
         let now = self.gate.now();
         let (decided, _) = self.gate.store.peek(|state| {
             self.credential_is_good(state, now)?;
-            let bindings: Vec<Binding> = match self.principal() {
-                Some(principal) => state.bindings_of(principal).cloned().collect(),
+            let bindings: Vec<&Binding> = match self.principal() {
+                Some(principal) => state.bindings_of(principal).collect(),
                 None => Vec::new(),
             };
             Ok(decide(self.principal(), &bindings))

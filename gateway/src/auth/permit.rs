@@ -56,7 +56,7 @@ pub enum Who<'a> {
     /// The agent of a cluster.
     Agent,
     /// A principal with its own bindings.
-    Principal(&'a PrincipalName, &'a [Binding]),
+    Principal(&'a PrincipalName, &'a [&'a Binding]),
 }
 
 /// What a method needs, by its gRPC path; `None` for a method that nobody may call, because nobody said who may.
@@ -154,13 +154,13 @@ pub fn permit(who: Who<'_>, need: Need) -> Result<(), Denied> {
 /// that covers a part of it, because the answer would tell about that part.
 pub fn holds(
     principal: &PrincipalName,
-    bindings: &[Binding],
+    bindings: &[&Binding],
     role: Role,
     scope: &Scope,
 ) -> Result<(), Denied> {
-    let touches = |binding: &&Binding| binding.scope.covers(scope) || scope.covers(&binding.scope);
-    let denies = |binding: &&Binding| binding.deny && binding.role <= role;
-    let allows = |binding: &Binding| !binding.deny && binding.role >= role && binding.scope.covers(scope);
+    let touches = |binding: &&&Binding| binding.scope.covers(scope) || scope.covers(&binding.scope);
+    let denies = |binding: &&&Binding| binding.deny && binding.role <= role;
+    let allows = |binding: &&Binding| !binding.deny && binding.role >= role && binding.scope.covers(scope);
     if let Some(deny) = bindings.iter().filter(denies).find(touches) {
         let at = &deny.scope;
         return Err(Denied::forbidden(format!("{principal} is denied the role {} in {at}", deny.role)));

@@ -99,6 +99,13 @@ pub enum Action {
     Observe(Vec<Observation>),
     /// Nothing of these runs there any more.
     Stopped(Vec<Removal>),
+    /// The agent has heard of later commits than the gateway has: the gateway's data is older than it should be.
+    Ahead {
+        /// The agent's epoch.
+        epoch: Epoch,
+        /// The newest commit that it knows.
+        log_index: LogIndex,
+    },
     /// The agent holds removals back, or no longer.
     Held(Option<Held>),
     /// The agent has acknowledged this set.
@@ -278,6 +285,10 @@ impl Session {
         self.beaten = now;
         self.stage = Stage::Following;
         let mut actions = vec![Action::Send(ToAgent::Welcome(self.welcome(desired)))];
+        let known = (Epoch(hello.epoch), LogIndex(hello.log_index));
+        if known > (desired.epoch(), desired.log_index()) {
+            actions.push(Action::Ahead { epoch: known.0, log_index: known.1 });
+        }
         if let Some(declaration) = hello.declaration {
             actions.extend(declare(declaration));
         }

@@ -93,6 +93,10 @@ impl Sessions {
             let now = self.clock.boot();
             let changed = self.monitor.lock().tick(now);
             for (cluster, health) in changed {
+                if self.store.peek(|state| state.cluster(&cluster).is_none()).0 {
+                    self.monitor.lock().forget(&cluster);
+                    continue;
+                }
                 tracing::warn!(cluster = %cluster, health = ?health, "cluster {cluster} is {health:?}");
                 self.change(&cluster, ClusterChange::Health(health)).await;
             }
@@ -161,9 +165,14 @@ impl Driver {
             tracing::info!(cluster = %self.cluster, "cluster {} left its session", self.cluster);
         }
         let (observed, id) = (self.shared.observed.clone(), self.id);
+        let forgotten = self.shared.store.peek(|state| state.cluster_by_id(id).is_none()).0;
         drop(self);
-        // The statuses of what it runs are stale from here on.
-        observed.touch(observed.uids_of(id));
+        if forgotten {
+            observed.forget_cluster(id);
+        } else {
+            // The statuses of what it runs are stale from here on.
+            observed.touch(observed.uids_of(id));
+        }
     }
 
     async fn last_words(&mut self, out: &mpsc::Sender<Result<GatewayFrame, Status>>, status: Status) {
@@ -269,6 +278,15 @@ impl Driver {
                 let command = Command::Stopped { cluster: self.cluster.clone(), stopped };
                 self.shared.submit(&self.cluster, command).await;
                 self.shared.observed.forget(self.id, uids);
+            }
+            Action::Ahead { epoch, log_index } => {
+                metrics::counter!("isthmus_agents_ahead_total").increment(1);
+                tracing::error!(
+                    cluster = %self.cluster,
+                    "cluster {} knows commit {log_index} of epoch {epoch}, which this gateway does not have: its data was restored \
+                     from a backup, or is another gateway's",
+                    self.cluster
+                );
             }
             Action::Held(held) => self.place.hold(held),
             Action::Acknowledged(set) => self.place.link().acknowledge(set),

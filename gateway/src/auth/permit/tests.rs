@@ -13,7 +13,8 @@ fn binding(role: Role, scope: &str, deny: bool) -> Binding {
 }
 
 fn allowed(bindings: &[Binding], role: Role, scope: &str) -> bool {
-    holds(&principal(), bindings, role, &scope.parse().unwrap()).is_ok()
+    let bindings: Vec<&Binding> = bindings.iter().collect();
+    holds(&principal(), &bindings, role, &scope.parse().unwrap()).is_ok()
 }
 
 /// Every method of every service that the gateway serves: ours from the definitions, and those of the standard services.
@@ -73,8 +74,8 @@ fn the_table_of_method_and_role_is_what_was_reviewed() {
         };
         let cells = |scope: &str| {
             Role::ALL.map(|role| {
-                let bindings = [binding(role, scope, false)];
-                word(Who::Principal(&principal(), &bindings))
+                let binding = binding(role, scope, false);
+                word(Who::Principal(&principal(), &[&binding]))
             })
         };
         let ([v, d, o, a], [nv, nd, no, na]) = (cells("*"), cells("public/default"));

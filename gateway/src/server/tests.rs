@@ -1,0 +1,269 @@
+//! The whole gateway in this process: real TLS on loopback, a real log, and clients as anybody has them.
+
+use std::pin::Pin;
+
+use futures::Stream;
+use isthmus_daemon::clock::SystemClock;
+use isthmus_model::access::{Binding, Role, Scope};
+use isthmus_model::name::PrincipalName;
+use isthmus_proto::cluster::v1::CreateJoinTokenRequest;
+use isthmus_proto::cluster::v1::cluster_service_client::ClusterServiceClient;
+use isthmus_proto::common::v1::{FullName, Metadata};
+use isthmus_proto::component::v1 as component;
+use isthmus_proto::component::v1::function_service_client::FunctionServiceClient;
+use isthmus_proto::component::v1::watch_response::Event;
+use isthmus_proto::sync::v1 as sync;
+use isthmus_proto::sync::v1::agent_frame::Frame as FromAgent;
+use isthmus_proto::sync::v1::gateway_frame::Frame as ToAgent;
+use isthmus_proto::sync::v1::join_service_client::JoinServiceClient;
+use isthmus_proto::sync::v1::sync_service_client::SyncServiceClient;
+use rcgen::{CertificateParams, KeyPair};
+use tempfile::TempDir;
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Identity};
+use tonic::{Code, Request};
+
+use super::*;
+use crate::store::command::ResourceChange;
+use crate::store::{Command, Submission};
+
+struct Gateway {
+    address: SocketAddr,
+    roots: Certificate,
+    admin: Identity,
+    tasks: Tasks,
+    _data: TempDir,
+}
+
+impl Gateway {
+    async fn start() -> Self {
+        tls::install_crypto_provider();
+        let data = tempfile::tempdir().unwrap();
+        let mut config = Config { data: data.path().to_owned(), ..Config::default() };
+        config.server.listen = SocketAddr::from(([127, 0, 0, 1], 0));
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let (authority, root) = Authority::create(&config.federation, clock.now()).unwrap();
+        std::fs::write(config.root_certificate(), &root.certificate_pem).unwrap();
+        std::fs::write(config.root_key(), &root.key_pem).unwrap();
+        let admin = PrincipalName::new("ann").unwrap();
+        let keyed = authority.client(&admin, clock.now()).unwrap();
+        bind(&config, admin, clock.clone()).await;
+        let tasks = Tasks::new();
+        let address = compose(config, tasks.clone(), Readiness::new(), clock).await.unwrap();
+        Self {
+            address,
+            roots: Certificate::from_pem(&root.certificate_pem),
+            admin: Identity::from_pem(pem(&keyed.issued.chain[0]), keyed.key_pem),
+            tasks,
+            _data: data,
+        }
+    }
+
+    async fn channel(&self, identity: Option<Identity>) -> Channel {
+        let mut tls = ClientTlsConfig::new().ca_certificate(self.roots.clone()).domain_name("localhost");
+        if let Some(identity) = identity {
+            tls = tls.identity(identity);
+        }
+        let endpoint = Channel::from_shared(format!("https://{}", self.address)).unwrap();
+        endpoint.tls_config(tls).unwrap().connect().await.unwrap()
+    }
+
+    async fn functions(&self) -> FunctionServiceClient<Channel> {
+        FunctionServiceClient::new(self.channel(Some(self.admin.clone())).await)
+    }
+
+    async fn stop(self) {
+        for stage in Stage::ALL {
+            self.tasks.stop(stage).await;
+        }
+        assert_eq!(self.tasks.remaining(), Vec::<String>::new());
+    }
+}
+
+async fn bind(config: &Config, admin: PrincipalName, clock: Arc<dyn Clock>) {
+    let engine = SqliteEngine::open(&config.store_dir()).unwrap();
+    let (store, writer) = store::open(engine, clock, config.store).unwrap();
+    let stop = tokio_util::sync::CancellationToken::new();
+    let binding =
+        Binding { principal: admin.clone(), role: Role::Admin, scope: Scope::Federation, deny: false };
+    let command = Command::Resource(ResourceChange::PutBinding(binding));
+    let submission = Submission { principal: admin, time: Default::default(), request: None, command };
+    let ask = async {
+        store.submit(submission).await.unwrap();
+        stop.cancel();
+    };
+    let ((), written) = tokio::join!(ask, writer.run(stop.clone()));
+    written.unwrap();
+}
+
+fn pem(der: &[u8]) -> String {
+    use base64::Engine as _;
+    let text = base64::engine::general_purpose::STANDARD.encode(der);
+    format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n")
+}
+
+fn function(name: &str) -> component::Component {
+    let package =
+        component::Package { file: "f.py".into(), location: "builtin://f".into(), digest: Vec::new() };
+    let runtime = component::PythonRuntime { package: Some(package), log: None };
+    let topics = [("persistent://public/default/in".to_owned(), component::ConsumerConfig::default())];
+    component::Component {
+        metadata: Some(Metadata { name: name.to_owned(), ..Metadata::default() }),
+        spec: Some(component::Spec {
+            class_name: "f.F".into(),
+            runtime: Some(component::spec::Runtime::Python(runtime)),
+            input: Some(component::Input { topics: topics.into(), ..component::Input::default() }),
+            ..component::Spec::default()
+        }),
+        ..component::Component::default()
+    }
+}
+
+fn create(name: &str) -> component::CreateRequest {
+    component::CreateRequest { component: Some(function(name)), ..component::CreateRequest::default() }
+}
+
+fn named(name: &str) -> Option<FullName> {
+    Some(FullName { tenant: "public".into(), namespace: "default".into(), name: name.into() })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_created_is_got_listed_and_watched() {
+    let gateway = Gateway::start().await;
+    let mut functions = gateway.functions().await;
+    let created = functions.create(create("greet")).await.unwrap().into_inner();
+    assert_eq!(created.change(), component::Change::Created);
+    let got = functions.get(component::GetRequest { name: named("greet") }).await.unwrap().into_inner();
+    assert_eq!(Some(&got), created.component.as_ref());
+    assert_eq!(got.status.unwrap().phase, "Parked");
+    let listed = functions.list(component::ListRequest::default()).await.unwrap().into_inner();
+    assert_eq!((listed.components.len(), listed.log_index), (1, created.log_index));
+
+    let watch = component::WatchRequest::default();
+    let mut events = functions.watch(watch).await.unwrap().into_inner();
+    let mut next = async || events.message().await.unwrap().unwrap().event.unwrap();
+    assert!(
+        matches!(next().await, Event::Added(function) if function.metadata.as_ref().unwrap().name == "greet")
+    );
+    assert!(matches!(next().await, Event::Bookmark(at) if at == created.log_index));
+    functions.create(create("other")).await.unwrap();
+    assert!(
+        matches!(next().await, Event::Added(function) if function.metadata.as_ref().unwrap().name == "other")
+    );
+    let delete = component::DeleteRequest { name: named("other"), ..component::DeleteRequest::default() };
+    functions.delete(delete).await.unwrap();
+    assert!(
+        matches!(next().await, Event::Deleted(function) if function.metadata.as_ref().unwrap().name == "other")
+    );
+
+    // From a LogIndex on, the same history again.
+    let watch =
+        component::WatchRequest { from_log_index: created.log_index, ..component::WatchRequest::default() };
+    let mut events = functions.watch(watch).await.unwrap().into_inner();
+    assert!(matches!(events.message().await.unwrap().unwrap().event, Some(Event::Added(_))));
+    assert!(matches!(events.message().await.unwrap().unwrap().event, Some(Event::Deleted(_))));
+    // Open watches do not hold up the end.
+    gateway.stop().await;
+    assert_eq!(events.message().await.unwrap_err().code(), Code::Unavailable);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_shows_no_credential_or_a_wrong_one_is_refused() {
+    let gateway = Gateway::start().await;
+    let channel = gateway.channel(None).await;
+    let mut functions = FunctionServiceClient::new(channel);
+    let refused = functions.create(create("greet")).await.unwrap_err();
+    assert_eq!(refused.code(), Code::Unauthenticated);
+    let mut request = Request::new(component::ListRequest::default());
+    request.metadata_mut().insert("authorization", "Bearer guess".parse().unwrap());
+    assert_eq!(functions.list(request).await.unwrap_err().code(), Code::Unauthenticated);
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_function_with_several_faults_is_told_all_of_them_and_nothing_is_written() {
+    let gateway = Gateway::start().await;
+    let mut functions = gateway.functions().await;
+    let mut wrong = function("no spaces here");
+    wrong.spec.as_mut().unwrap().input = None;
+    let request = component::CreateRequest { component: Some(wrong), ..component::CreateRequest::default() };
+    let refused = functions.create(request).await.unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument);
+    let failure = isthmus_proto::failure::Failure::from(&refused);
+    let fields: Vec<&str> = failure.violations.iter().map(|violation| violation.field.as_str()).collect();
+    assert!(fields.contains(&"metadata.name") && fields.len() >= 2, "{fields:?}");
+    let listed = functions.list(component::ListRequest::default()).await.unwrap().into_inner();
+    assert_eq!(listed.log_index, 1);
+    gateway.stop().await;
+}
+
+/// An agent's identity, from a token.
+async fn join(gateway: &Gateway) -> (Identity, String) {
+    let mut clusters = ClusterServiceClient::new(gateway.channel(Some(gateway.admin.clone())).await);
+    let request = CreateJoinTokenRequest { cluster: "east".into(), ..CreateJoinTokenRequest::default() };
+    let token = clusters.create_join_token(request).await.unwrap().into_inner().token;
+    let key = KeyPair::generate().unwrap();
+    let csr = CertificateParams::default().serialize_request(&key).unwrap().der().to_vec();
+    let mut desk = JoinServiceClient::new(gateway.channel(None).await);
+    let request = sync::JoinRequest { token: token.clone(), csr: csr.into() };
+    let joined = desk.join(request.clone()).await.unwrap().into_inner();
+    assert_eq!(joined.cluster, "east");
+    let again = desk.join(request).await.unwrap_err();
+    assert_eq!(
+        isthmus_proto::failure::Failure::from(&again).reason,
+        Some(isthmus_model::reason::Reason::TokenUsed)
+    );
+    (Identity::from_pem(pem(&joined.chain[0]), key.serialize_pem()), token)
+}
+
+type Outbound = Pin<Box<dyn Stream<Item = sync::AgentFrame> + Send>>;
+
+fn frames(first: FromAgent) -> (tokio::sync::mpsc::Sender<sync::AgentFrame>, Outbound) {
+    let (sender, receiver) = tokio::sync::mpsc::channel(8);
+    sender.try_send(sync::AgentFrame { frame: Some(first) }).unwrap();
+    (sender, Box::pin(tokio_stream::wrappers::ReceiverStream::new(receiver)))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_agent_joins_once_is_welcomed_and_is_an_agent_and_nothing_else() {
+    let gateway = Gateway::start().await;
+    let (identity, _token) = join(&gateway).await;
+    let channel = gateway.channel(Some(identity)).await;
+    let mut functions = FunctionServiceClient::new(channel.clone());
+    let refused = functions.list(component::ListRequest::default()).await.unwrap_err();
+    assert_eq!(refused.code(), Code::PermissionDenied);
+
+    let mut agent = SyncServiceClient::new(channel);
+    let (_sender, outbound) = frames(FromAgent::Hello(sync::Hello::default()));
+    let mut inbound = agent.session(outbound).await.unwrap().into_inner();
+    let welcome = inbound.message().await.unwrap().unwrap().frame;
+    assert!(matches!(&welcome, Some(ToAgent::Welcome(welcome)) if welcome.cluster == "east"), "{welcome:?}");
+    assert!(
+        matches!(inbound.message().await.unwrap().unwrap().frame, Some(ToAgent::Delta(delta)) if delta.last)
+    );
+    gateway.stop().await;
+    assert!(matches!(inbound.message().await.unwrap().unwrap().frame, Some(ToAgent::Redirect(_))));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn revoking_a_cluster_ends_its_session_and_its_certificate() {
+    let gateway = Gateway::start().await;
+    let (identity, _token) = join(&gateway).await;
+    let mut agent = SyncServiceClient::new(gateway.channel(Some(identity)).await);
+    let (_sender, outbound) = frames(FromAgent::Hello(sync::Hello::default()));
+    let mut inbound = agent.session(outbound).await.unwrap().into_inner();
+    inbound.message().await.unwrap().unwrap();
+    let mut clusters = ClusterServiceClient::new(gateway.channel(Some(gateway.admin.clone())).await);
+    let revoke = isthmus_proto::cluster::v1::RevokeClusterRequest { cluster: "east".into() };
+    clusters.revoke_cluster(revoke).await.unwrap();
+    let ended = loop {
+        match inbound.message().await {
+            Ok(Some(_)) => {}
+            Ok(None) => panic!("it ended without a word"),
+            Err(status) => break status,
+        }
+    };
+    assert_eq!(ended.code(), Code::Unavailable);
+    let (_sender, outbound) = frames(FromAgent::Hello(sync::Hello::default()));
+    assert_eq!(agent.session(outbound).await.unwrap_err().code(), Code::Unauthenticated);
+    gateway.stop().await;
+}
