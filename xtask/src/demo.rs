@@ -84,6 +84,7 @@ async fn act(stage: &mut Stage, options: Options) -> Result<Outcome> {
     .await?;
     let restarts = instances::restarted(&before, &instances::running(&stage.run));
 
+    witness::settle(stage, &witnesses).await?;
     for witness in &witnesses {
         witness.show();
     }

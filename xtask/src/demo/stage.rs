@@ -150,8 +150,13 @@ async fn join(
 
 /// When the gateway last heard of a cluster.
 async fn last_seen(cli: &Cli, cluster: &str) -> Result<String> {
-    let printed = cli.call(&["get", "cluster", cluster, "-o", "json"]).await?;
-    let cluster: Value = serde_json::from_str(&printed).context("read what the CLI printed")?;
+    let cluster = get(cli, "cluster", cluster).await?;
     let moment = cluster.pointer("/status/lastSeenAt").and_then(Value::as_str);
     Ok(moment.unwrap_or("never").to_owned())
+}
+
+/// What the gateway tells of one resource.
+pub(super) async fn get(cli: &Cli, kind: &str, name: &str) -> Result<Value> {
+    let printed = cli.call(&["get", kind, name, "-o", "json"]).await?;
+    serde_json::from_str(&printed).context("read what the CLI printed")
 }

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use isthmus_testbed::{progress::Step, traffic::Consumer};
+use isthmus_testbed::{progress::Step, traffic::Consumer, wait::until};
+use serde_json::Value;
 
 use super::{
     functions::{self, Function},
-    stage::Stage,
+    stage::{Stage, get},
 };
 
 /// The subscription by which outputs are counted.
@@ -91,5 +92,21 @@ pub(super) async fn exchange(
         consumer.collect(sent, PATIENCE).await?;
     }
     step.done();
+    Ok(())
+}
+
+/// Waits until the gateway's status counts what was sent: instances are asked every few seconds, and what is shown next shall be
+/// the whole.
+pub(super) async fn settle(stage: &Stage, witnesses: &[Witness]) -> Result<()> {
+    for Witness { function, sent, .. } in witnesses {
+        let what = format!("the status of {} to count {} messages", function.name, sent.len());
+        until(what, PATIENCE, async || {
+            let status =
+                get(stage.cli(), "function", function.name).await.map_err(|error| format!("{error:#}"))?;
+            let processed = status.pointer("/status/messages/processed").and_then(Value::as_u64).unwrap_or(0);
+            if processed >= sent.len() as u64 { Ok(()) } else { Err(format!("{processed} messages")) }
+        })
+        .await?;
+    }
     Ok(())
 }
