@@ -119,14 +119,14 @@ impl Work {
                     self.unanswered = self.unanswered.saturating_sub(results.len());
                     results
                 }
-                message = items.message(), if reading => match message {
-                    Ok(Some(message)) => self.take(message.items).await,
-                    // The client has said all, or is gone; what it said before is answered.
-                    Ok(None) | Err(_) => {
+                message = items.message(), if reading => {
+                    // Nothing more: the client has said all, or is gone; what it said before is answered.
+                    let Ok(Some(message)) = message else {
                         reading = false;
                         continue;
-                    }
-                },
+                    };
+                    self.take(message.items).await
+                }
                 () = stop.cancelled(), if reading => {
                     reading = false;
                     continue;

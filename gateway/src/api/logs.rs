@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tonic::{Request, Status};
 
 use super::context::caller;
-use super::resource::{Components, may, missing};
+use super::resource::{Components, find, may, missing};
 use super::{prepare, status_code};
 use crate::sync::registry::{LogEnd, Order};
 
@@ -32,7 +32,7 @@ impl Components {
         let name = prepare::name(request.name)?;
         may(&caller, Role::Viewer, &name)?;
         let read = self.context.read(|state| {
-            let view = self.find(state, kind, &name)?;
+            let view = find(state, kind, &name)?;
             let shares: Vec<ClusterName> = view.assignments().map(|share| share.cluster().clone()).collect();
             Some((view.uid(), shares))
         });

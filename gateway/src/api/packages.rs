@@ -33,9 +33,8 @@ impl PackageService for PackageApi {
     ) -> Result<Response<wire::Package>, Status> {
         let uploader = principal(&request)?;
         let mut parts = request.into_inner();
-        let header = match parts.message().await?.and_then(|first| first.part) {
-            Some(Part::Header(header)) => header,
-            _ => return Err(order("the first message must carry the header")),
+        let Some(Part::Header(header)) = parts.message().await?.and_then(|first| first.part) else {
+            return Err(order("the first message must carry the header"));
         };
         let name = file_name(&header.file)?;
         let announced = if header.location.is_empty() {
@@ -43,14 +42,14 @@ impl PackageService for PackageApi {
         } else {
             Some(digest("header.location", &header.location)?)
         };
-        let mut upload = self.packages.begin().await.map_err(not_stored)?;
+        let mut upload = self.packages.begin().await.map_err(|error| not_stored(&error))?;
         while let Some(message) = parts.message().await? {
             match message.part {
-                Some(Part::Chunk(chunk)) => upload.write(&chunk).await.map_err(not_stored)?,
+                Some(Part::Chunk(chunk)) => upload.write(&chunk).await.map_err(|error| not_stored(&error))?,
                 _ => return Err(order("every message after the first must carry bytes")),
             }
         }
-        let stored = upload.finish(announced).await.map_err(not_stored)?;
+        let stored = upload.finish(announced).await.map_err(|error| not_stored(&error))?;
         let record = Package {
             digest: stored.digest,
             size: stored.size,
@@ -75,7 +74,12 @@ impl PackageService for PackageApi {
     ) -> Result<Response<Self::DownloadPackageStream>, Status> {
         let digest = digest("location", &request.into_inner().location)?;
         self.record(digest).await?;
-        let reader = self.packages.read(digest).await.map_err(not_read)?.ok_or_else(|| missing(digest))?;
+        let reader = self
+            .packages
+            .read(digest)
+            .await
+            .map_err(|error| not_read(&error))?
+            .ok_or_else(|| missing(digest))?;
         Ok(Response::new(pieces(reader, |chunk| wire::DownloadPackageResponse { chunk })))
     }
 
@@ -139,7 +143,7 @@ pub(crate) fn pieces<M: Send + 'static>(
         match reader.next().await {
             Ok(Some(chunk)) => Some((Ok(chunk), Some(reader))),
             Ok(None) => None,
-            Err(error) => Some((Err(not_read(error)), None)),
+            Err(error) => Some((Err(not_read(&error)), None)),
         }
     })
     .map(move |chunk| chunk.map(&message))
@@ -187,16 +191,16 @@ fn missing(digest: Digest) -> Status {
     status_code::failed(Reason::NotFound, format!("there is no package sha256:{digest}; upload it first"))
 }
 
-fn not_stored(error: Error) -> Status {
+fn not_stored(error: &Error) -> Status {
     match error {
         Error::Digest { .. } => status_code::failed(Reason::DigestMismatch, error.to_string()),
         Error::TooLarge { .. } => status_code::failed(Reason::TooLarge, error.to_string()),
-        Error::File { .. } => status_code::internal("store a package", &error),
+        Error::File { .. } => status_code::internal("store a package", error),
     }
 }
 
-fn not_read(error: Error) -> Status {
-    status_code::internal("read a package", &error)
+fn not_read(error: &Error) -> Status {
+    status_code::internal("read a package", error)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use isthmus_admission::{self as admission, Facts};
 use isthmus_dialects::Written;
-use isthmus_model::component::{Component, ComponentKind};
+use isthmus_model::component::{Component, ComponentKind, Runtime};
 use isthmus_model::name::{Digest, FullName, PrincipalName, Uid};
 use isthmus_model::order::Revision;
 use isthmus_model::reason::Reason;
@@ -107,7 +107,7 @@ fn demand(component: &Component) -> Demand {
 
 /// The stored packages that a component needs.
 fn packages(component: &Component) -> Vec<Digest> {
-    let runtime = component.spec.runtime.as_ref().map(|runtime| runtime.package());
+    let runtime = component.spec.runtime.as_ref().map(Runtime::package);
     let transform = component.spec.transform.as_ref().map(|transform| &transform.package);
     let mut digests: Vec<Digest> =
         runtime.into_iter().chain(transform).filter_map(|package| package.digest).collect();

@@ -95,7 +95,7 @@ impl Components {
         let name = prepare::name(request.into_inner().name)?;
         may(&caller, Role::Viewer, &name)?;
         let seen =
-            self.context.read(|state| self.find(state, kind, &name).map(|view| self.eyes.look(state, view)));
+            self.context.read(|state| find(state, kind, &name).map(|view| self.eyes.look(state, view)));
         seen.await?.ok_or_else(|| missing(kind, &name))?.into_message()
     }
 
@@ -161,7 +161,7 @@ impl Components {
         let name = prepare::name(request.into_inner().name)?;
         may(&caller, Role::Viewer, &name)?;
         let read = self.context.read(|state| {
-            let view = self.find(state, kind, &name)?;
+            let view = find(state, kind, &name)?;
             let explanation = explain::explanation(view.explain(state), state.applied(), Some(view));
             Some((explanation, self.eyes.look(state, view)))
         });
@@ -211,7 +211,7 @@ impl Components {
         let (name, kind) = (delete.name.clone(), delete.kind);
         if dry_run {
             let (found, at) = self.context.store().peek(|state| {
-                self.find(state, kind, &name)
+                find(state, kind, &name)
                     .filter(|view| delete.uid.is_none_or(|uid| uid == view.uid()))
                     .map(|view| self.eyes.look(state, view))
             });
@@ -254,8 +254,7 @@ impl Components {
             Change::Deleted { .. } => (wire::Change::Deleted, None),
             Change::Done | Change::Nothing => (wire::Change::Unspecified, None),
         };
-        let seen =
-            self.context.read(|state| self.find(state, kind, name).map(|view| self.eyes.look(state, view)));
+        let seen = self.context.read(|state| find(state, kind, name).map(|view| self.eyes.look(state, view)));
         let component = match (seen.await?, shown) {
             (Some(seen), Some(shown)) if Some(seen.history.revision) == revision => Some(seen.dress(shown)),
             (Some(seen), _) => Some(seen.into_message()?),
@@ -302,15 +301,11 @@ impl Components {
             warnings: Vec::new(),
         })
     }
+}
 
-    pub(super) fn find<'s>(
-        &self,
-        state: &'s State,
-        kind: ComponentKind,
-        name: &FullName,
-    ) -> Option<ComponentView<'s>> {
-        state.component(name).filter(|view| view.kind() == kind)
-    }
+/// A component of a kind: a sink is not found among the functions.
+pub(super) fn find<'s>(state: &'s State, kind: ComponentKind, name: &FullName) -> Option<ComponentView<'s>> {
+    state.component(name).filter(|view| view.kind() == kind)
 }
 
 /// A part of the federation: all of it, a tenant, or a namespace.

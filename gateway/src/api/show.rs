@@ -156,7 +156,7 @@ impl Seen {
                 condition("Placed", true, Reason::Placed, format!("it is placed in {}", clusters.join(", ")))
             }
             Some((first, refusals)) => {
-                let words: Vec<&str> = refusals.iter().map(|reason| reason.as_str()).collect();
+                let words: Vec<&str> = refusals.iter().map(Reason::as_str).collect();
                 let message =
                     format!("no cluster can take it ({}); ask for an explanation", words.join(", "));
                 condition("Placed", false, first, message)

@@ -160,16 +160,19 @@ pub fn internal(doing: &str, error: &(dyn std::error::Error + 'static)) -> Statu
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use super::*;
 
     #[test]
     fn every_reason_of_a_refused_request_has_the_code_that_clients_act_on() {
-        let table: String = Reason::ALL
-            .iter()
-            .map(|reason| (*reason, code(*reason)))
-            .filter(|(_, code)| *code != Code::FailedPrecondition)
-            .map(|(reason, code)| format!("{reason}: {code:?}\n"))
-            .collect();
+        let mut table = String::new();
+        for reason in Reason::ALL {
+            let code = code(*reason);
+            if code != Code::FailedPrecondition {
+                writeln!(table, "{reason}: {code:?}").unwrap();
+            }
+        }
         insta::assert_snapshot!("code_by_reason", table);
     }
 

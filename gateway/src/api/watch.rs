@@ -53,7 +53,7 @@ impl Components {
         }
         caller.holds(Role::Viewer, &place.scope()).map_err(status_code::denied)?;
         let from = LogIndex(request.from_log_index);
-        let newest = self.context.read(|state| state.applied()).await?;
+        let newest = self.context.read(crate::store::State::applied).await?;
         if from > newest {
             let message = format!(
                 "LogIndex {from} is not reached yet, the newest is {newest}; list, and watch from there"

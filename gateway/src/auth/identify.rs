@@ -210,7 +210,6 @@ impl Caller {
     fn credential_is_good(&self, state: &crate::store::State, now: UnixMillis) -> Result<(), Denied> {
         let refused = |reason, message: &str| Err(Denied::new(reason, message));
         match &self.identity {
-            Identity::Anonymous => Ok(()),
             Identity::Agent { serial, .. } | Identity::Certificate { serial, .. }
                 if state.certificate_revoked(serial) =>
             {
@@ -223,7 +222,7 @@ impl Caller {
                 Reason::Unauthenticated,
                 "the cluster does not belong to this federation any more; join again",
             ),
-            Identity::Agent { .. } | Identity::Certificate { .. } => Ok(()),
+            Identity::Anonymous | Identity::Agent { .. } | Identity::Certificate { .. } => Ok(()),
             Identity::Token { hash, .. } => match state.api_token(hash) {
                 Some(token) if token.revoked_at.is_some() => {
                     refused(Reason::Unauthenticated, "the API token was revoked; ask an admin for another")

@@ -20,15 +20,15 @@ use crate::clock::millis_of;
 use crate::store::command::Certificate as Record;
 
 /// Life of the root.
-const ROOT_LIFE: Duration = Duration::from_secs(10 * 365 * 86_400);
+const ROOT_LIFE: Duration = Duration::from_hours(10 * 365 * 24);
 /// Life of an agent's certificate; it is renewed at half to two thirds of it.
-pub const AGENT_LIFE: Duration = Duration::from_secs(86_400);
+pub const AGENT_LIFE: Duration = Duration::from_hours(24);
 /// Life of the gateway's own certificate; it is made anew at two thirds of it.
-pub const SERVER_LIFE: Duration = Duration::from_secs(7 * 86_400);
+pub const SERVER_LIFE: Duration = Duration::from_hours(7 * 24);
 /// Life of a person's certificate.
-const CLIENT_LIFE: Duration = Duration::from_secs(365 * 86_400);
+const CLIENT_LIFE: Duration = Duration::from_hours(365 * 24);
 /// Certificates start before they are made, for the sake of clocks that are behind.
-const BACKDATED: Duration = Duration::from_secs(300);
+const BACKDATED: Duration = Duration::from_mins(5);
 
 /// Why a certificate cannot be had.
 #[derive(Debug, thiserror::Error)]

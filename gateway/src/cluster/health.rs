@@ -30,7 +30,7 @@ impl Default for Config {
         Self {
             beat: Duration::from_secs(5),
             suspect_after: Duration::from_secs(15),
-            lease: Duration::from_secs(60),
+            lease: Duration::from_mins(1),
         }
     }
 }
@@ -63,18 +63,14 @@ impl Monitor {
 
     /// A frame came from a cluster. Returns its new health if that changed.
     pub fn heard(&mut self, cluster: &ClusterName, now: Duration) -> Option<Health> {
-        match self.clusters.get_mut(cluster) {
-            Some(heard) => {
-                heard.last = heard.last.max(now);
-                let changed = heard.health != Health::Healthy;
-                heard.health = Health::Healthy;
-                changed.then_some(Health::Healthy)
-            }
-            None => {
-                self.clusters.insert(cluster.clone(), Heard { last: now, health: Health::Healthy });
-                Some(Health::Healthy)
-            }
-        }
+        let Some(heard) = self.clusters.get_mut(cluster) else {
+            self.clusters.insert(cluster.clone(), Heard { last: now, health: Health::Healthy });
+            return Some(Health::Healthy);
+        };
+        heard.last = heard.last.max(now);
+        let changed = heard.health != Health::Healthy;
+        heard.health = Health::Healthy;
+        changed.then_some(Health::Healthy)
     }
 
     /// Time passed. Returns every cluster whose health changed by that, with its new health.
@@ -168,8 +164,8 @@ mod tests {
                     for (_, changed) in monitor.tick(now) {
                         health = changed;
                     }
-                    prop_assert_eq!(health == Health::Disconnected, now - last >= config.lease);
-                    prop_assert_eq!(health == Health::Healthy, now - last < config.suspect_after);
+                    prop_assert_eq!(health == Health::Disconnected, now.saturating_sub(last) >= config.lease);
+                    prop_assert_eq!(health == Health::Healthy, now.saturating_sub(last) < config.suspect_after);
                 }
             }
         }

@@ -21,11 +21,10 @@ use crate::store::{Command, Handle, Rejection, Submission};
 const CREDENTIAL_PREFIX: &str = "isthmus-renew-";
 
 /// Shortest and longest life of a join token.
-pub const TOKEN_LIFE: std::ops::RangeInclusive<Duration> =
-    Duration::from_secs(60)..=Duration::from_secs(86_400);
+pub const TOKEN_LIFE: std::ops::RangeInclusive<Duration> = Duration::from_mins(1)..=Duration::from_hours(24);
 
 /// Life of a join token of which nothing is said.
-pub const DEFAULT_TOKEN_LIFE: Duration = Duration::from_secs(15 * 60);
+pub const DEFAULT_TOKEN_LIFE: Duration = Duration::from_mins(15);
 
 /// Why somebody cannot join.
 #[derive(Debug, thiserror::Error)]

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::cluster::authority::{Authority, SERVER_LIFE};
 
 /// How often it is looked at. Time since boot counts, so a machine that slept looks soon after it woke.
-const LOOK: Duration = Duration::from_secs(60);
+const LOOK: Duration = Duration::from_mins(1);
 
 /// What it takes.
 #[derive(Debug)]

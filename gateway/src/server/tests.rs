@@ -6,6 +6,7 @@ use futures::Stream;
 use isthmus_daemon::clock::SystemClock;
 use isthmus_model::access::{Binding, Role, Scope};
 use isthmus_model::name::PrincipalName;
+use isthmus_model::order::UnixMillis;
 use isthmus_proto::cluster::v1::CreateJoinTokenRequest;
 use isthmus_proto::cluster::v1::cluster_service_client::ClusterServiceClient;
 use isthmus_proto::common::v1::{FullName, Metadata};
@@ -48,7 +49,7 @@ impl Gateway {
         let keyed = authority.client(&admin, clock.now()).unwrap();
         bind(&config, admin, clock.clone()).await;
         let tasks = Tasks::new();
-        let address = compose(config, tasks.clone(), Readiness::new(), clock).await.unwrap();
+        let address = Box::pin(compose(config, tasks.clone(), Readiness::new(), clock)).await.unwrap();
         Self {
             address,
             roots: Certificate::from_pem(&root.certificate_pem),
@@ -86,7 +87,7 @@ async fn bind(config: &Config, admin: PrincipalName, clock: Arc<dyn Clock>) {
     let binding =
         Binding { principal: admin.clone(), role: Role::Admin, scope: Scope::Federation, deny: false };
     let command = Command::Resource(ResourceChange::PutBinding(binding));
-    let submission = Submission { principal: admin, time: Default::default(), request: None, command };
+    let submission = Submission { principal: admin, time: UnixMillis::default(), request: None, command };
     let ask = async {
         store.submit(submission).await.unwrap();
         stop.cancel();
@@ -122,17 +123,17 @@ fn create(name: &str) -> component::CreateRequest {
     component::CreateRequest { component: Some(function(name)), ..component::CreateRequest::default() }
 }
 
-fn named(name: &str) -> Option<FullName> {
-    Some(FullName { tenant: "public".into(), namespace: "default".into(), name: name.into() })
+fn named(name: &str) -> FullName {
+    FullName { tenant: "public".into(), namespace: "default".into(), name: name.into() }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_created_is_got_listed_and_watched() {
     let gateway = Gateway::start().await;
     let mut functions = gateway.functions().await;
-    let created = functions.create(create("greet")).await.unwrap().into_inner();
+    let created = Box::pin(functions.create(create("greet"))).await.unwrap().into_inner();
     assert_eq!(created.change(), component::Change::Created);
-    let got = functions.get(component::GetRequest { name: named("greet") }).await.unwrap().into_inner();
+    let got = functions.get(component::GetRequest { name: Some(named("greet")) }).await.unwrap().into_inner();
     assert_eq!(Some(&got), created.component.as_ref());
     assert_eq!(got.status.unwrap().phase, "Parked");
     let listed = functions.list(component::ListRequest::default()).await.unwrap().into_inner();
@@ -145,11 +146,12 @@ async fn what_was_created_is_got_listed_and_watched() {
         matches!(next().await, Event::Added(function) if function.metadata.as_ref().unwrap().name == "greet")
     );
     assert!(matches!(next().await, Event::Bookmark(at) if at == created.log_index));
-    functions.create(create("other")).await.unwrap();
+    Box::pin(functions.create(create("other"))).await.unwrap();
     assert!(
         matches!(next().await, Event::Added(function) if function.metadata.as_ref().unwrap().name == "other")
     );
-    let delete = component::DeleteRequest { name: named("other"), ..component::DeleteRequest::default() };
+    let delete =
+        component::DeleteRequest { name: Some(named("other")), ..component::DeleteRequest::default() };
     functions.delete(delete).await.unwrap();
     assert!(
         matches!(next().await, Event::Deleted(function) if function.metadata.as_ref().unwrap().name == "other")
@@ -171,7 +173,7 @@ async fn who_shows_no_credential_or_a_wrong_one_is_refused() {
     let gateway = Gateway::start().await;
     let channel = gateway.channel(None).await;
     let mut functions = FunctionServiceClient::new(channel);
-    let refused = functions.create(create("greet")).await.unwrap_err();
+    let refused = Box::pin(functions.create(create("greet"))).await.unwrap_err();
     assert_eq!(refused.code(), Code::Unauthenticated);
     let mut request = Request::new(component::ListRequest::default());
     request.metadata_mut().insert("authorization", "Bearer guess".parse().unwrap());
@@ -186,7 +188,7 @@ async fn a_function_with_several_faults_is_told_all_of_them_and_nothing_is_writt
     let mut wrong = function("no spaces here");
     wrong.spec.as_mut().unwrap().input = None;
     let request = component::CreateRequest { component: Some(wrong), ..component::CreateRequest::default() };
-    let refused = functions.create(request).await.unwrap_err();
+    let refused = Box::pin(functions.create(request)).await.unwrap_err();
     assert_eq!(refused.code(), Code::InvalidArgument);
     let failure = isthmus_proto::failure::Failure::from(&refused);
     let fields: Vec<&str> = failure.violations.iter().map(|violation| violation.field.as_str()).collect();

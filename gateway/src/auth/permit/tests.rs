@@ -88,7 +88,8 @@ fn the_table_of_method_and_role_is_what_was_reviewed() {
         )
         .unwrap();
     }
-    let table: String = table.lines().map(|line| format!("{}\n", line.trim_end())).collect();
+    let lines: Vec<&str> = table.lines().map(str::trim_end).collect();
+    let table = lines.join("\n") + "\n";
     insta::assert_snapshot!("method_by_role", table);
 }
 

@@ -100,9 +100,9 @@ impl Desired for Set {
 
 fn buckets(wanted: &BTreeMap<Uid, Generation>) -> Vec<SetDigest> {
     let mut all = vec![SetDigest::default(); SetDigest::BUCKETS];
-    wanted
-        .iter()
-        .for_each(|(uid, generation)| all[usize::from(SetDigest::bucket(*uid))].insert(*uid, *generation));
+    for (uid, generation) in wanted {
+        all[usize::from(SetDigest::bucket(*uid))].insert(*uid, *generation);
+    }
     all
 }
 
@@ -364,15 +364,12 @@ fn an_agent_that_never_agrees_is_parted_from() {
     say(&mut session, FromAgent::Hello(wire::Hello::default()), &set);
     let mut closed = false;
     for _ in 0..20 {
-        let nonce = match session.next_part(&set) {
-            Some(ToAgent::Delta(delta)) => delta.nonce,
-            _ => {
-                let digests = vec![Bytes::new(); 256];
-                say(&mut session, FromAgent::Buckets(wire::Buckets { digests, set_generation: 0 }), &set);
-                continue;
-            }
+        let Some(ToAgent::Delta(delta)) = session.next_part(&set) else {
+            let digests = vec![Bytes::new(); 256];
+            say(&mut session, FromAgent::Buckets(wire::Buckets { digests, set_generation: 0 }), &set);
+            continue;
         };
-        let ack = wire::Ack { nonce, ..wire::Ack::default() };
+        let ack = wire::Ack { nonce: delta.nonce, ..wire::Ack::default() };
         closed |= say(&mut session, FromAgent::Ack(ack), &set).contains(&Action::Close(Close::Diverged));
     }
     assert!(closed);
