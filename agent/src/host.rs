@@ -42,8 +42,7 @@ use isthmus_daemon::clock::Clock;
 use isthmus_model::cluster::Declared;
 use isthmus_model::name::Uid;
 use isthmus_model::resources::Capacity;
-use parking_lot::RwLock;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::target::{DesiredHandle, LogOptions, Observe, Packages, Target};
@@ -107,7 +106,7 @@ impl<A: Attachments> LocalTarget<A> {
         let lock = lock(&data)?;
         let distribution = Distribution::probe(&config).await;
         distribution.log_missing();
-        let distribution = RwLock::new(Arc::new(distribution));
+        let distribution = watch::Sender::new(Arc::new(distribution));
         let host = Arc::new(Host { config, data, distribution, starts: Semaphore::new(STARTS) });
         Ok(Self { host, clock, attachments: Arc::new(attachments), _lock: lock })
     }
@@ -134,7 +133,11 @@ impl<A: Attachments> Target for LocalTarget<A> {
         let mut distribution = self.host.distribution();
         if distribution.is_missing_something() {
             distribution = Arc::new(Distribution::probe(&self.host.config).await);
-            *self.host.distribution.write() = Arc::clone(&distribution);
+            self.host.distribution.send_if_modified(|known| {
+                let is_news = **known != *distribution;
+                *known = Arc::clone(&distribution);
+                is_news
+            });
         }
         Declared {
             version: env!("CARGO_PKG_VERSION").to_owned(),

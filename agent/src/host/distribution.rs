@@ -13,7 +13,7 @@ use isthmus_model::package::PackageRef;
 use super::config::Config;
 
 /// The runtimes of this host, each usable or with what is missing.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Distribution {
     /// Pulsar's Java instance.
     pub java: Result<Interpreter, String>,

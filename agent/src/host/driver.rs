@@ -110,6 +110,7 @@ impl<A: Attachments, O: Observe, P: Packages> Driver<A, O, P> {
         self.take_in(&mut desired);
         // The writer is gone only at shutdown; until `stop` comes there is still to be looked after what runs.
         let mut writer_lives = true;
+        let mut installed = self.parts.host.distribution.subscribe();
         loop {
             let wake = self.next_wake().saturating_sub(self.parts.clock.boot());
             // Every arm is safe to cancel: a change stays marked as unseen, an effect stays in the set.
@@ -119,6 +120,8 @@ impl<A: Attachments, O: Observe, P: Packages> Driver<A, O, P> {
                     writer_lives = changed;
                     self.take_in(&mut desired);
                 }
+                // The sender is this loop's own.
+                Ok(()) = installed.changed() => self.refused_again(),
                 Some(event) = self.effects.next() => self.on(event),
                 () = tokio::time::sleep(wake) => self.on_time(),
             }
@@ -147,6 +150,20 @@ impl<A: Attachments, O: Observe, P: Packages> Driver<A, O, P> {
             }
             let dereferenced = dereference(&self.parts.host, &desired);
             self.components.entry(uid).or_default().want(desired, dereferenced);
+            self.act(uid);
+        }
+    }
+
+    /// Something was installed: what could not be started for want of it perhaps can be now.
+    fn refused_again(&mut self) {
+        let refused = |component: &Component| matches!(component.wanted, Wanted::Refused { .. });
+        let uids: Vec<Uid> =
+            self.components.iter().filter(|(_, component)| refused(component)).map(|(uid, _)| *uid).collect();
+        for uid in uids {
+            let Some(component) = self.components.get_mut(&uid) else { continue };
+            let Some(desired) = component.told().cloned() else { continue };
+            let dereferenced = dereference(&self.parts.host, &desired);
+            component.want(desired, dereferenced);
             self.act(uid);
         }
     }

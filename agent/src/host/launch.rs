@@ -17,8 +17,7 @@ use std::sync::Arc;
 use isthmus_model::assignment::Assignment;
 use isthmus_model::component::Component;
 use isthmus_model::reason::Reason;
-use parking_lot::RwLock;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::command::{self, Command, Input, Refused};
@@ -43,7 +42,7 @@ pub(crate) struct Host {
     /// The directory that outlives the agent; an absolute path.
     pub(crate) data: PathBuf,
     /// What is installed, as far as is known now.
-    pub(crate) distribution: RwLock<Arc<Distribution>>,
+    pub(crate) distribution: watch::Sender<Arc<Distribution>>,
     /// See [`STARTS`].
     pub(crate) starts: Semaphore,
 }
@@ -68,7 +67,7 @@ pub(crate) struct Launch {
 impl Host {
     /// What is installed.
     pub(crate) fn distribution(&self) -> Arc<Distribution> {
-        Arc::clone(&self.distribution.read())
+        Arc::clone(&self.distribution.borrow())
     }
 
     /// Starts an instance. Ends early, with nothing started, when it is called off before it has its turn.

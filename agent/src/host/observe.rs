@@ -69,15 +69,13 @@ pub(crate) fn observe(
     seen: &BTreeMap<u32, Seen>,
     now: UnixMillis,
 ) -> Option<Observation> {
-    let (desired, replicas) = match wanted {
+    let desired = match wanted {
         Wanted::Unknown => return None,
-        Wanted::Run { replicas, .. } => (*replicas, *replicas),
-        Wanted::Refused { replicas, .. } => (*replicas, 0),
-        Wanted::Stop { .. } => (0, 0),
+        Wanted::Run { replicas, .. } | Wanted::Refused { replicas, .. } => *replicas,
+        Wanted::Stop { .. } => 0,
     };
     let up = |index: &u32| matches!(instances.get(index).map(|i| &i.stage), Some(Stage::Up { .. }));
-    let ready =
-        seen.iter().filter(|(index, seen)| **index < replicas && up(index) && seen.is_ready()).count();
+    let ready = seen.iter().filter(|(index, seen)| **index < desired && up(index) && seen.is_ready()).count();
     let ready = u32::try_from(ready).unwrap_or(u32::MAX);
     let messages = seen.values().fold(Messages::default(), |sum, seen| sum.plus(seen.status.messages));
     let restarts = instances.values().filter_map(Instance::record).map(|record| record.restarts).sum();

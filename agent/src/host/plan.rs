@@ -10,7 +10,8 @@
 //!
 //! Each instance is a value; what happens to it is told by methods, what shall be done with it by [`plan`]. Stops come before
 //! starts, so that a place, a port or an exclusive subscription is free before it is taken. An instance that another
-//! generation wants in the same way is not touched: only its record notes the new generation.
+//! generation wants in the same way is not touched: only its record notes the new generation. Nor is one touched that the
+//! same generation started, even where this agent would start it otherwise: an upgrade restarts nothing.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -39,7 +40,7 @@ pub(crate) enum Wanted {
         /// The command's identity.
         command: Digest,
     },
-    /// It cannot run here; what an older generation runs is stopped.
+    /// It cannot be started here, or not now. What runs is left alone until it is clear what shall take its place.
     Refused {
         /// The generation that wants it.
         generation: Generation,
@@ -209,9 +210,9 @@ impl Instance {
 /// What to do now, stops first. Planning again after the actions were applied plans nothing.
 pub(crate) fn plan(now: Duration, wanted: &Wanted, instances: &BTreeMap<u32, Instance>) -> Vec<Action> {
     let (replicas, command) = match wanted {
-        Wanted::Unknown => return Vec::new(),
+        Wanted::Unknown | Wanted::Refused { .. } => return Vec::new(),
         Wanted::Run { replicas, command, .. } => (*replicas, Some(*command)),
-        Wanted::Refused { .. } | Wanted::Stop { .. } => (0, None),
+        Wanted::Stop { .. } => (0, None),
     };
     let generation = wanted.generation();
     let (mut stops, mut others, mut starts) = (Vec::new(), Vec::new(), Vec::new());
@@ -232,7 +233,7 @@ pub(crate) fn plan(now: Duration, wanted: &Wanted, instances: &BTreeMap<u32, Ins
             },
             Stage::Starting { called_off: true, .. } | Stage::Stopping { .. } => {}
             Stage::Starting { record, .. } | Stage::Up { record, .. } => {
-                if !keep || Some(record.command) != command {
+                if !keep || (record.generation < generation && Some(record.command) != command) {
                     stops.push(Action::Stop(index));
                 } else if record.generation < generation && matches!(instance.stage, Stage::Up { .. }) {
                     // While it is being started its record is being written; the note follows once it is up.

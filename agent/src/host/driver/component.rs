@@ -62,6 +62,11 @@ impl Component {
         }
     }
 
+    /// What was taken in last.
+    pub(super) fn told(&self) -> Option<&Desired> {
+        self.told.as_ref()
+    }
+
     /// Takes in what is desired now; what is older than what is known changes nothing.
     pub(super) fn want(&mut self, desired: Desired, dereferenced: Dereferenced) {
         let Dereferenced { wanted, watch } = dereferenced;

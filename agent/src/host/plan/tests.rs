@@ -146,7 +146,7 @@ fn what_nobody_said_anything_about_is_left_alone() {
 }
 
 #[test]
-fn what_cannot_run_here_stops_what_ran_before() {
+fn what_cannot_be_started_here_leaves_alone_what_runs_until_it_is_taken_away() {
     let mut world = World::new();
     world.want(run(1, 1, 7));
     world.all_started();
@@ -156,7 +156,17 @@ fn what_cannot_run_here_stops_what_ran_before() {
         reason: Reason::MissingCapability,
         message: String::new(),
     };
-    assert_eq!(world.want(refused), [Action::Stop(0)]);
+    assert_eq!(world.want(refused), []);
+    assert_eq!(world.want(Wanted::Stop { generation: Generation(3) }), [Action::Stop(0)]);
+}
+
+#[test]
+fn an_agent_that_would_start_the_same_generation_otherwise_restarts_nothing() {
+    let mut world = World::new();
+    world.want(run(1, 1, 7));
+    world.all_started();
+    assert_eq!(world.want(run(1, 1, 8)), []);
+    assert_eq!(world.want(run(2, 1, 8)), [Action::Stop(0)]);
 }
 
 #[test]
