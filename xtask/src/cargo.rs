@@ -1,20 +1,17 @@
 //! How chores call cargo.
 
-use std::{path::PathBuf, process::Command};
+use std::process::Command;
+
+use isthmus_testbed::Cache;
 
 /// cargo, with a target directory that fresh checkouts share, so that dependencies are built once a machine.
 pub(crate) fn cargo(args: &[&str]) -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut command = isthmus_testbed::cargo::cargo();
     command.args(args);
     if std::env::var_os("CARGO_TARGET_DIR").is_none()
-        && let Some(cache) = cache()
+        && let Ok(cache) = Cache::from_env()
     {
-        command.env("CARGO_TARGET_DIR", cache.join("target"));
+        command.env("CARGO_TARGET_DIR", cache.root().join("target"));
     }
     command
-}
-
-/// Where everything that outlives a checkout is kept.
-fn cache() -> Option<PathBuf> {
-    isthmus_testbed::Cache::from_env().ok().map(|cache| cache.root().to_owned())
 }

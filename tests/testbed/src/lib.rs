@@ -34,6 +34,7 @@ mod admin;
 pub mod pulsar;
 pub mod etcd;
 pub mod traffic;
+pub mod cargo;
 pub mod isthmus;
 pub mod fs;
 

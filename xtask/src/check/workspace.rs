@@ -1,12 +1,11 @@
 //! The workspace's packages, as cargo tells them.
 
-use std::{
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
+
+use crate::cargo::cargo;
 
 /// Dependencies that are heavy or bind to a system, each kept to the crates that are made for it.
 const GUARDED: [&str; 7] =
@@ -56,8 +55,7 @@ struct Dependency {
 
 /// All packages, by name.
 pub(super) fn packages(root: &Path) -> Result<Vec<Package>> {
-    let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(["metadata", "--no-deps", "--format-version", "1"])
+    let output = cargo(&["metadata", "--no-deps", "--format-version", "1"])
         .current_dir(root)
         .output()
         .context("run cargo metadata")?;

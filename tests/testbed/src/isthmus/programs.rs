@@ -10,7 +10,7 @@ use serde::Deserialize;
 use tokio::process::Command;
 
 use super::Error;
-use crate::cache::Cache;
+use crate::{cache::Cache, cargo::cargo};
 
 const PACKAGES: [&str; 4] = ["isthmus-gateway", "isthmus-agent", "isthmus-cli", "isthmus-runner"];
 
@@ -37,7 +37,7 @@ impl Programs {
     /// Builds them, with cargo's own progress on standard error, into the target directory in use: the one that the
     /// environment names, else the one that this program was built into, else the cache's.
     pub async fn build(cache: &Cache) -> Result<Self, Error> {
-        let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        let mut cargo = Command::from(cargo());
         if env::var_os("CARGO_TARGET_DIR").is_none() {
             cargo.env("CARGO_TARGET_DIR", own_target_dir().unwrap_or_else(|| cache.root().join("target")));
         }
