@@ -1,6 +1,5 @@
 //! gRPC in: convert, call the next step, convert back.
 
-pub mod status_code;
 pub mod context;
 mod labels;
 mod latest;

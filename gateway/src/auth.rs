@@ -12,5 +12,5 @@ pub mod permit;
 pub mod layer;
 
 pub use identify::{Caller, Gate, Identity};
-pub use layer::AuthLayer;
+pub use layer::{AuthLayer, caller, principal};
 pub use permit::{Denied, Need, Reach};

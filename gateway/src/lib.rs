@@ -16,3 +16,4 @@ pub mod cluster;
 pub mod packages;
 pub mod sync;
 pub mod status;
+pub mod status_code;

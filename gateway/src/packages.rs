@@ -8,6 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+use futures::stream::{self, Stream};
 use isthmus_model::name::Digest;
 use sha2::{Digest as _, Sha256};
 use tokio::fs::{self, File};
@@ -169,6 +170,11 @@ pub struct Reader {
 }
 
 impl Reader {
+    /// All pieces to the end, or to what went wrong.
+    pub fn pieces(self) -> impl Stream<Item = Result<Bytes, Error>> + Send {
+        stream::try_unfold(self, async |mut reader| Ok(reader.next().await?.map(|chunk| (chunk, reader))))
+    }
+
     /// The next piece; `None` at the end.
     pub async fn next(&mut self) -> Result<Option<Bytes>, Error> {
         let mut chunk = bytes::BytesMut::with_capacity(CHUNK);

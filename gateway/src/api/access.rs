@@ -11,8 +11,9 @@ use isthmus_proto::access::v1::access_service_server::AccessService;
 use isthmus_proto::convert::time::timestamp;
 use tonic::{Request, Response, Status};
 
-use super::context::{Context, caller, principal};
-use super::status_code;
+use super::context::Context;
+use crate::auth::{caller, principal};
+use crate::status_code;
 use crate::store::Command;
 use crate::store::command::{ApiToken, ResourceChange, SecretHash};
 
@@ -29,7 +30,7 @@ impl AccessService for Access {
         &self,
         request: Request<wire::WhoAmIRequest>,
     ) -> Result<Response<wire::WhoAmIResponse>, Status> {
-        let bindings = caller(&request)?.bindings().map_err(status_code::denied)?;
+        let bindings = caller(&request)?.bindings()?;
         Ok(Response::new(wire::WhoAmIResponse {
             principal: principal(&request)?.into(),
             bindings: bindings.into_iter().map(Into::into).collect(),

@@ -18,10 +18,11 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::context::caller;
+use super::prepare;
 use super::resource::{Components, deletion, may};
-use super::{prepare, status_code};
 use crate::auth::Caller;
+use crate::auth::caller;
+use crate::status_code;
 use crate::store::command::WriteMode;
 use crate::store::{Answer, Change, Command, Submission};
 

@@ -16,11 +16,13 @@ use isthmus_proto::cluster::v1::watch_clusters_response::Event;
 use isthmus_proto::convert::{self, time};
 use tonic::{Request, Response, Status};
 
-use super::context::{Context, principal};
+use super::context::Context;
 use super::labels::LabelSelector;
 use super::latest::{self, Difference};
-use super::{pulsar_clusters, status_code};
+use super::pulsar_clusters;
+use crate::auth::principal;
 use crate::cluster::join::{DEFAULT_TOKEN_LIFE, Desk, TOKEN_LIFE};
+use crate::status_code;
 use crate::store::command::{ClusterChange, ResourceChange};
 use crate::store::state::ClusterView;
 use crate::store::{Command, State};

@@ -8,11 +8,10 @@ use isthmus_model::name::PrincipalName;
 use isthmus_model::order::UnixMillis;
 use isthmus_model::reason::Reason;
 use tokio_util::sync::CancellationToken;
-use tonic::{Request, Status};
+use tonic::Status;
 
-use super::status_code;
-use crate::auth::Caller;
 use crate::clock::unix_millis;
+use crate::status_code;
 use crate::store::{Command, Handle, Outcome, State, Submission};
 
 /// Cheap to clone.
@@ -64,20 +63,6 @@ impl Context {
     pub async fn read<T>(&self, look: impl FnOnce(&State) -> T) -> Result<T, Status> {
         self.store.read(look).await.map_err(status_code::closed)
     }
-}
-
-/// The caller that was let in. Only a request that did not pass the gate has none, and then nobody knows who calls.
-pub fn caller<T>(request: &Request<T>) -> Result<Caller, Status> {
-    request.extensions().get::<Caller>().cloned().ok_or_else(unknown_caller)
-}
-
-/// The caller's name, for a change that the audit trail shall name somebody for.
-pub fn principal<T>(request: &Request<T>) -> Result<PrincipalName, Status> {
-    caller(request)?.principal().cloned().ok_or_else(unknown_caller)
-}
-
-fn unknown_caller() -> Status {
-    status_code::failed(Reason::Unauthenticated, "this call needs a credential of a person or program")
 }
 
 /// Cuts a sorted listing into pages. `token` is where the last page ended; `size` 0 means 500, and 5,000 is the greatest.

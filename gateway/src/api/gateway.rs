@@ -6,7 +6,7 @@ use isthmus_proto::gateway::v1 as wire;
 use tonic::{Request, Response, Status};
 
 use super::context::Context;
-use super::status_code;
+use crate::status_code;
 use crate::sync::registry::Registry;
 
 /// `GatewayService`.

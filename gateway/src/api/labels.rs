@@ -5,7 +5,7 @@ use isthmus_model::policy::{Operator, Requirement, Selector};
 use isthmus_model::reason::Reason;
 use tonic::Status;
 
-use super::status_code;
+use crate::status_code;
 
 /// Requirements on labels, all of which must hold.
 #[derive(Debug, Clone, PartialEq, Eq)]

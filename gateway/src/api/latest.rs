@@ -8,7 +8,7 @@ use futures::stream::{self, BoxStream};
 use isthmus_model::order::LogIndex;
 use tonic::Status;
 
-use super::status_code;
+use crate::status_code;
 use crate::store::{Handle, State};
 
 /// Between two looks: so that a thousand commits cost one look and a watcher gets what they came to.

@@ -10,9 +10,10 @@ use isthmus_proto::sync::v1::LogRequest;
 use tokio::sync::mpsc;
 use tonic::{Request, Status};
 
-use super::context::caller;
+use super::prepare;
 use super::resource::{Components, find, may, missing};
-use super::{prepare, status_code};
+use crate::auth::caller;
+use crate::status_code;
 use crate::sync::registry::{LogEnd, Order};
 
 /// Pieces that wait for the reader; a piece has at most 64 KiB.

@@ -13,10 +13,11 @@ use isthmus_proto::component::v1::manifest_result::Outcome;
 use isthmus_proto::failure::embedded;
 use tonic::{Request, Response, Status};
 
-use super::context::caller;
+use super::prepare;
 use super::resource::{Components, may};
-use super::{prepare, status_code};
 use crate::auth::Caller;
+use crate::auth::caller;
+use crate::status_code;
 use crate::store::command::{Delete, WriteMode};
 
 /// Greatest size of a text.

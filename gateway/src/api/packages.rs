@@ -1,7 +1,7 @@
 //! `PackageService`: bytes up, bytes down, and their records.
 
 use futures::StreamExt as _;
-use futures::stream::{self, BoxStream};
+use futures::stream::BoxStream;
 use isthmus_model::name::Digest;
 use isthmus_model::reason::Reason;
 use isthmus_proto::convert::time::timestamp;
@@ -10,9 +10,10 @@ use isthmus_proto::package::v1::package_service_server::PackageService;
 use isthmus_proto::package::v1::upload_package_request::Part;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::context::{Context, page_size, principal};
-use super::status_code;
-use crate::packages::{Error, Packages, Reader};
+use super::context::{Context, page_size};
+use crate::auth::principal;
+use crate::packages::{Error, Packages};
+use crate::status_code;
 use crate::store::Command;
 use crate::store::command::{Package, ResourceChange};
 
@@ -80,7 +81,9 @@ impl PackageService for PackageApi {
             .await
             .map_err(|error| not_read(&error))?
             .ok_or_else(|| missing(digest))?;
-        Ok(Response::new(pieces(reader, |chunk| wire::DownloadPackageResponse { chunk })))
+        let message = |chunk| wire::DownloadPackageResponse { chunk };
+        let pieces = reader.pieces().map(move |chunk| chunk.map(message).map_err(|error| not_read(&error)));
+        Ok(Response::new(pieces.boxed()))
     }
 
     async fn get_package(
@@ -131,23 +134,6 @@ impl PackageApi {
         let found = self.context.read(|state| state.package(&digest).map(shown)).await?;
         found.ok_or_else(|| missing(digest))
     }
-}
-
-/// The rest of a package as a stream of messages.
-pub(crate) fn pieces<M: Send + 'static>(
-    reader: Reader,
-    message: impl Fn(bytes::Bytes) -> M + Send + 'static,
-) -> BoxStream<'static, Result<M, Status>> {
-    stream::unfold(Some(reader), |reader| async move {
-        let mut reader = reader?;
-        match reader.next().await {
-            Ok(Some(chunk)) => Some((Ok(chunk), Some(reader))),
-            Ok(None) => None,
-            Err(error) => Some((Err(not_read(&error)), None)),
-        }
-    })
-    .map(move |chunk| chunk.map(&message))
-    .boxed()
 }
 
 /// A package as it is shown.

@@ -14,8 +14,8 @@ use isthmus_proto::convert;
 use prost::Message as _;
 use tonic::Status;
 
-use super::status_code;
 use crate::placement::Demand;
+use crate::status_code;
 use crate::store::Handle;
 use crate::store::command::{RequestId, Write, WriteMode};
 

@@ -12,9 +12,10 @@ use isthmus_proto::cluster::v1::pulsar_cluster_service_server::PulsarClusterServ
 use isthmus_proto::cluster::v1::watch_pulsar_clusters_response::Event;
 use tonic::{Request, Response, Status};
 
-use super::context::{Context, principal};
+use super::context::Context;
 use super::latest::{self, Difference};
-use super::status_code;
+use crate::auth::principal;
+use crate::status_code;
 use crate::store::command::ResourceChange;
 use crate::store::{Command, State};
 

@@ -13,12 +13,14 @@ use isthmus_proto::component::v1 as wire;
 use isthmus_proto::convert;
 use tonic::{Request, Status};
 
-use super::context::{Context, caller, page_size};
+use super::context::{Context, page_size};
 use super::labels::LabelSelector;
 use super::prepare::{self, Prepared};
 use super::show::{Eyes, Seen};
-use super::{difference, explain, status_code};
+use super::{difference, explain};
 use crate::auth::Caller;
+use crate::auth::caller;
+use crate::status_code;
 use crate::store::command::{Delete, Write, WriteMode};
 use crate::store::state::ComponentView;
 use crate::store::{Change, Command, Outcome, Preview, State, Submission};
@@ -107,7 +109,7 @@ impl Components {
         let caller = caller(&request)?;
         let request = request.into_inner();
         let place = Place::parse(&request.tenant, &request.namespace)?;
-        caller.holds(Role::Viewer, &place.scope()).map_err(status_code::denied)?;
+        caller.holds(Role::Viewer, &place.scope())?;
         let labels = LabelSelector::parse(&request.label_selector)?;
         let wanted = |view: &ComponentView<'_>| {
             view.kind() == kind
@@ -349,7 +351,7 @@ impl Place {
 /// Whether a caller has a role where a component is, and under which name.
 pub(super) fn may(caller: &Caller, role: Role, name: &FullName) -> Result<PrincipalName, Status> {
     let scope = Scope::Namespace(name.tenant.clone(), name.namespace.clone());
-    caller.holds(role, &scope).map_err(status_code::denied)?;
+    caller.holds(role, &scope)?;
     let nobody = || status_code::failed(Reason::Unauthenticated, "this call needs a credential");
     caller.principal().cloned().ok_or_else(nobody)
 }

@@ -12,9 +12,9 @@ use isthmus_proto::convert::{self, time};
 use prost::Message as _;
 use tonic::Status;
 
-use super::status_code;
 use crate::placement::Refusals;
 use crate::status::{self, ClusterStatus, Observed, Share, Summary};
+use crate::status_code;
 use crate::store::State;
 use crate::store::state::ComponentView;
 use crate::sync::registry::Registry;

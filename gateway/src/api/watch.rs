@@ -19,11 +19,11 @@ use prost::Message as _;
 use tokio::sync::watch;
 use tonic::{Request, Status};
 
-use super::context::caller;
 use super::resource::{Components, Place};
 use super::show::bare;
-use super::status_code;
 use crate::auth::Caller;
+use crate::auth::caller;
+use crate::status_code;
 use crate::store::{Command, Commit, Effect, Subscription};
 
 /// Components of the first list that are read at once.
@@ -51,7 +51,7 @@ impl Components {
             let rule = "a name needs its namespace";
             return Err(status_code::invalid_field("namespace", Reason::MissingField, rule, ""));
         }
-        caller.holds(Role::Viewer, &place.scope()).map_err(status_code::denied)?;
+        caller.holds(Role::Viewer, &place.scope())?;
         let from = LogIndex(request.from_log_index);
         let newest = self.context.read(crate::store::State::applied).await?;
         if from > newest {
@@ -149,7 +149,7 @@ impl Watcher {
                     self.tell(&commit)?;
                 }
                 _ = self.bookmark.tick() => {
-                    self.caller.holds(Role::Viewer, &self.filter.place.scope()).map_err(status_code::denied)?;
+                    self.caller.holds(Role::Viewer, &self.filter.place.scope())?;
                     self.queue.push_back(bookmark(self.reached));
                 }
                 going = status_changed => {

@@ -6,13 +6,15 @@ use std::task::{Context, Poll};
 use futures::future::{Either, Ready, ready};
 use http::{Request, Response};
 use isthmus_daemon::listener::Peer;
+use isthmus_model::name::PrincipalName;
+use isthmus_model::reason::Reason;
 use tonic::Status;
 use tonic::body::Body;
 use tower::{Layer, Service};
 
-use super::identify::Gate;
-use super::permit;
-use crate::api::status_code;
+use super::identify::{Caller, Gate};
+use super::permit::{self, Denied};
+use crate::status_code;
 
 /// Puts [`Gate`] in front of services.
 #[derive(Debug, Clone)]
@@ -54,9 +56,29 @@ where
                 request.extensions_mut().insert(caller);
                 Either::Left(self.inner.call(request))
             }
-            Err(denied) => Either::Right(ready(Ok(status_code::denied(denied).into_http()))),
+            Err(denied) => Either::Right(ready(Ok(Status::from(denied).into_http()))),
         }
     }
+}
+
+impl From<Denied> for Status {
+    fn from(Denied { reason, message }: Denied) -> Self {
+        status_code::failed(reason, message)
+    }
+}
+
+/// The caller that was let in. Only a request that did not pass the gate has none, and then nobody knows who calls.
+pub fn caller<T>(request: &tonic::Request<T>) -> Result<Caller, Status> {
+    request.extensions().get::<Caller>().cloned().ok_or_else(unknown_caller)
+}
+
+/// The caller's name, for a change that the audit trail shall name somebody for.
+pub fn principal<T>(request: &tonic::Request<T>) -> Result<PrincipalName, Status> {
+    caller(request)?.principal().cloned().ok_or_else(unknown_caller)
+}
+
+fn unknown_caller() -> Status {
+    status_code::failed(Reason::Unauthenticated, "this call needs a credential of a person or program")
 }
 
 fn unknown(path: &str) -> Status {

@@ -1,5 +1,6 @@
 //! `SyncService` and `JoinService`: where agents come in.
 
+use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use isthmus_model::name::{ClusterName, Digest};
 use isthmus_model::reason::Reason;
@@ -9,11 +10,10 @@ use isthmus_proto::sync::v1::sync_service_server::SyncService;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::stream::{Frames, Sessions};
-use crate::api::context::caller;
-use crate::api::packages::pieces;
-use crate::api::status_code;
+use crate::auth::caller;
 use crate::cluster::join::{Desk, Joined};
 use crate::packages::Packages;
+use crate::status_code;
 
 /// `SyncService`.
 #[derive(Debug, Clone)]
@@ -58,7 +58,10 @@ impl SyncService for SyncApi {
                 format!("the bytes of package sha256:{digest} are not stored"),
             )
         };
-        Ok(Response::new(pieces(reader.ok_or_else(missing)?, |chunk| wire::FetchPackageResponse { chunk })))
+        let message = |chunk| wire::FetchPackageResponse { chunk };
+        let failed = |error| status_code::internal("read a package", &error);
+        let pieces = reader.ok_or_else(missing)?.pieces();
+        Ok(Response::new(pieces.map(move |chunk| chunk.map(message).map_err(failed)).boxed()))
     }
 }
 

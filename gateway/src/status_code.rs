@@ -10,7 +10,6 @@ use isthmus_proto::convert;
 use isthmus_proto::failure::Failure;
 use tonic::{Code, Status};
 
-use crate::auth::Denied;
 use crate::cluster::join;
 use crate::store::{self, Rejection, subscription};
 
@@ -115,11 +114,6 @@ fn shortened(error: &impl std::fmt::Display) -> String {
 pub fn rejected(rejection: Rejection) -> Status {
     let Rejection { reason, message, violations } = rejection;
     Failure { violations, ..Failure::new(reason, message) }.into_status(code(reason))
-}
-
-/// Who was not let in.
-pub fn denied(denied: Denied) -> Status {
-    failed(denied.reason, denied.message)
 }
 
 /// A watch that ended.
