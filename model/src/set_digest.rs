@@ -130,7 +130,9 @@ mod tests {
             buckets[usize::from(SetDigest::bucket(uid))].insert(uid, generation);
         });
         let mut merged = SetDigest::default();
-        buckets.into_iter().for_each(|bucket| merged.merge(bucket));
+        for bucket in buckets {
+            merged.merge(bucket);
+        }
         assert_eq!(merged, all.collect());
     }
 
