@@ -93,7 +93,7 @@ impl Stage {
         for command in [
             "get functions -o wide",
             "describe function exclaim-java",
-            "logs function exclaim-python",
+            "logs function exclaim-java --tail 20",
             "get clusters",
         ] {
             println!("  {cli} {command}");
