@@ -5,6 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use base64::Engine as _;
+use isthmus_agent::link::identity::Credentials;
 use isthmus_model::profile::{Pem, PemSource, Profile, Profiles};
 use isthmus_proto::access::v1::access_service_client::AccessServiceClient;
 use isthmus_proto::cluster::v1::cluster_service_client::ClusterServiceClient;
@@ -78,6 +80,13 @@ impl Connection {
     /// As the holder of a certificate: PEM, leaf first, and its key.
     pub fn certified(&self, certificate: &str, key: &str) -> Result<Client> {
         Client::new(self, Some(Identity::from_pem(certificate, key)), None)
+    }
+
+    /// With the identity of an agent, which lies in its data directory: what whoever steals it could do.
+    pub fn agent(&self, data: &Path) -> Result<Client> {
+        let Credentials { key, chain, .. } = identity(data)?;
+        let chain: String = chain.iter().map(|der| pem("CERTIFICATE", der)).collect();
+        self.certified(&chain, &pem("PRIVATE KEY", &key))
     }
 
     /// As the holder of an API token.
@@ -154,6 +163,18 @@ services! {
     joining: JoinServiceClient,
     /// An agent's stream.
     sync: SyncServiceClient,
+}
+
+/// What an agent has in its data directory to prove itself with.
+pub fn identity(data: &Path) -> Result<Credentials> {
+    let path = isthmus_agent::link::identity::path_in(data);
+    let text = std::fs::read(&path).with_context(|| format!("read {}", path.display()))?;
+    Ok(serde_json::from_slice(&text)?)
+}
+
+fn pem(label: &str, der: &[u8]) -> String {
+    let text = base64::engine::general_purpose::STANDARD.encode(der);
+    format!("-----BEGIN {label}-----\n{text}\n-----END {label}-----\n")
 }
 
 impl Client {

@@ -2,5 +2,7 @@
 
 mod host;
 mod link;
+mod flow;
+mod join;
 mod pulsar_admin;
 mod sync;

@@ -1,0 +1,100 @@
+//! Certificates: they say which cluster somebody is, until they are revoked.
+
+use anyhow::{Context, Result};
+use isthmus_model::reason::Reason;
+use isthmus_proto::cluster::v1::{Health, RevokeClusterRequest};
+use isthmus_proto::component::v1::ListRequest;
+use isthmus_proto::sync::v1::gateway_frame::Frame;
+use isthmus_proto::sync::v1::{
+    AgentFrame, FetchPackageRequest, GatewayFrame, Hello, RenewRequest, agent_frame,
+};
+use isthmus_tests::client::{Client, identity};
+use isthmus_tests::refusal::{of_status, refused};
+use isthmus_tests::{Federation, SOON, until};
+use tonic::{Code, Status, Streaming};
+
+/// Opens a session and says hello, as an agent that has nothing yet.
+async fn session(client: &Client) -> Result<Streaming<GatewayFrame>, Status> {
+    let hello = Hello { boot_id: vec![1; 16].into(), ..Hello::default() };
+    let frame = AgentFrame { frame: Some(agent_frame::Frame::Hello(hello)) };
+    // The sending side stays open for as long as the answer is read.
+    let frames = futures::StreamExt::chain(futures::stream::iter([frame]), futures::stream::pending());
+    Ok(client.sync().session(frames).await?.into_inner())
+}
+
+async fn first_frame(client: &Client) -> Result<Frame, Status> {
+    let mut stream = session(client).await?;
+    let frame = stream.message().await?.and_then(|frame| frame.frame);
+    frame.ok_or_else(|| Status::internal("no frame came"))
+}
+
+#[tokio::test]
+async fn an_agents_certificate_opens_the_session_of_its_own_cluster_and_nothing_else() -> Result<()> {
+    let mut federation = Federation::builder().agents(["east", "west"]).start().await?;
+    let stolen = federation.connection().agent(federation.agent("west")?.data())?;
+    federation.stop_agent("west").await?;
+
+    let Frame::Welcome(welcome) = first_frame(&stolen).await? else { anyhow::bail!("a welcome comes first") };
+    assert_eq!(welcome.cluster, "west");
+
+    let forbidden = (Code::PermissionDenied, Reason::Forbidden);
+    assert_eq!(refused(stolen.functions().list(ListRequest::default()).await), forbidden);
+    assert_eq!(refused(stolen.clusters().revoke_cluster(RevokeClusterRequest::default()).await), forbidden);
+    let foreign = FetchPackageRequest { digest: vec![7; 32].into() };
+    let refusal = match stolen.sync().fetch_package(foreign).await {
+        Err(status) => status,
+        Ok(stream) => stream.into_inner().message().await.expect_err("it was given no such package"),
+    };
+    assert!(matches!(refusal.code(), Code::NotFound | Code::PermissionDenied), "{refusal:?}");
+    federation.end().await
+}
+
+#[tokio::test]
+async fn a_session_needs_an_agents_certificate_of_this_federation() -> Result<()> {
+    let here = Federation::builder().start().await?;
+    let there = Federation::builder().agents(["east"]).start().await?;
+
+    let refusal = first_frame(&here.connection().anonymous()?).await.expect_err("nobody");
+    assert_eq!(of_status(&refusal), (Code::Unauthenticated, Reason::Unauthenticated));
+    let refusal = first_frame(here.client()).await.expect_err("an administrator is no agent");
+    assert_eq!(of_status(&refusal), (Code::PermissionDenied, Reason::Forbidden));
+    let foreign = here.connection().agent(there.agent("east")?.data())?;
+    let refusal = first_frame(&foreign).await.expect_err("another federation's root signed this");
+    assert!(
+        matches!(refusal.code(), Code::Unavailable | Code::Unknown | Code::Unauthenticated),
+        "{refusal:?}"
+    );
+    there.end().await?;
+    here.end().await
+}
+
+#[tokio::test]
+async fn a_revoked_cluster_is_cut_off_at_once_and_comes_back_with_a_new_token_only() -> Result<()> {
+    let mut federation = Federation::builder().agents(["east"]).start().await?;
+    let stolen = federation.connection().agent(federation.agent("east")?.data())?;
+    let credential = identity(federation.agent("east")?.data())?.renewal_credential;
+
+    let request = RevokeClusterRequest { cluster: "east".into() };
+    federation.client().clusters().revoke_cluster(request).await?;
+    until("the session to be closed", SOON, async || {
+        let east = federation.cluster("east").await.map_err(|error| error.to_string())?;
+        if east.health() == Health::Disconnected { Ok(()) } else { Err(format!("{:?}", east.health())) }
+    })
+    .await?;
+
+    let refusal = first_frame(&stolen).await.expect_err("the certificate was revoked");
+    assert_eq!(of_status(&refusal).1, Reason::CertificateRevoked);
+    let renewal = RenewRequest { credential, csr: super::joining("").csr };
+    let refusal = federation.connection().anonymous()?.joining().renew(renewal).await;
+    assert!(matches!(refused(refusal).1, Reason::TokenInvalid | Reason::CertificateRevoked));
+
+    federation.stop_agent("east").await?;
+    let identity = isthmus_agent::link::identity::path_in(federation.agent("east")?.data());
+    std::fs::remove_file(&identity).context("forget who it was")?;
+    let token = federation.token("east").await?;
+    let token_file = federation.agent("east")?.data().with_file_name("join-token");
+    std::fs::write(&token_file, token).context("hand it the new token")?;
+    federation.resume_agent("east").await?;
+    federation.until_healthy("east").await?;
+    federation.end().await
+}
