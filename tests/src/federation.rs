@@ -4,6 +4,8 @@
 //! A test ends with [`Federation::end`], which proves that nothing was left behind. A federation that is dropped before that
 //! belongs to a test that failed: it prints the ends of the logs, which are gone with it.
 
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use anyhow::{Context, Result, ensure};
@@ -15,6 +17,8 @@ use isthmus_proto::common::v1::FullName;
 use isthmus_proto::component::v1::{
     BatchItem, BatchRequest, Component, DeleteRequest, GetRequest, ListRequest, batch_item, batch_result,
 };
+use isthmus_proto::package::v1::upload_package_request::Part;
+use isthmus_proto::package::v1::{UploadHeader, UploadPackageRequest};
 use isthmus_testbed::isthmus::{Agent, Cli, Gateway, LocalTarget, instances};
 use isthmus_testbed::wait::until;
 use isthmus_testbed::{Pulsar, Run, fs};
@@ -317,6 +321,60 @@ impl Federation {
         Ok(all)
     }
 
+    /// All components, once those that were deleted are gone.
+    pub async fn settled(&self) -> Result<Vec<Component>> {
+        let deleted = |component: &&Component| {
+            component.metadata.as_ref().is_some_and(|metadata| metadata.delete_time.is_some())
+        };
+        Ok(until("what was deleted to be gone", PATIENCE, async || {
+            let all = self.list_all().await.map_err(|error| format!("{error:#}"))?;
+            match all.iter().find(deleted) {
+                None => Ok(all),
+                Some(left) => Err(format!("{left:?}")),
+            }
+        })
+        .await?)
+    }
+
+    /// Stores a package and answers its location.
+    pub async fn upload(&self, file: &str, bytes: &[u8]) -> Result<String> {
+        let header = UploadHeader { file: file.into(), location: String::new() };
+        let chunks = bytes.chunks(1 << 20).map(|chunk| Part::Chunk(chunk.to_vec().into()));
+        let parts: Vec<_> = std::iter::once(Part::Header(header))
+            .chain(chunks)
+            .map(|part| UploadPackageRequest { part: Some(part) })
+            .collect();
+        let stored = self.client.packages().upload_package(futures::stream::iter(parts)).await?;
+        Ok(stored.into_inner().location)
+    }
+
+    /// The programs that a cluster's agent has started, pid and start time of each, by the directory of its instance. What
+    /// has no program yet, or none any more, is left out.
+    pub fn programs(&self, cluster: &str) -> Result<BTreeMap<PathBuf, Value>> {
+        let instances = self.agent(cluster)?.data().join("instances");
+        let folders = |path: &Path| -> Vec<PathBuf> {
+            std::fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
+        };
+        let mut programs = BTreeMap::new();
+        for instance in folders(&instances).iter().flat_map(|component| folders(component)) {
+            let Ok(text) = std::fs::read(instance.join("state.json")) else { continue };
+            let state: Value = serde_json::from_slice(&text)?;
+            if let Some(child) = state.get("child") {
+                programs.insert(instance, child.clone());
+            }
+        }
+        Ok(programs)
+    }
+
+    /// Waits until so many programs run.
+    pub async fn until_programs(&self, cluster: &str, count: usize) -> Result<BTreeMap<PathBuf, Value>> {
+        Ok(until(format!("{count} programs to run"), PATIENCE, async || {
+            let programs = self.programs(cluster).map_err(|error| format!("{error:#}"))?;
+            if programs.len() == count { Ok(programs) } else { Err(format!("{programs:?}")) }
+        })
+        .await?)
+    }
+
     /// Deletes what is deployed, stops every part in good order, and proves that no process is left and no part panicked.
     pub async fn end(mut self) -> Result<()> {
         self.delete_all().await?;
@@ -416,7 +474,7 @@ impl Federation {
         agents.find(|agent| agent.cluster() == cluster).with_context(|| format!("{cluster} has no agent"))
     }
 
-    fn logs(&self) -> Vec<std::path::PathBuf> {
+    fn logs(&self) -> Vec<PathBuf> {
         let agents = self.agents.iter().map(|agent| agent.log().to_owned());
         std::iter::once(self.gateway.log().to_owned()).chain(agents).collect()
     }
