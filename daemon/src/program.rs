@@ -168,7 +168,10 @@ where
     F: AsyncFnOnce(C, Server) -> Result<(), BoxError>,
 {
     let shutdown = config.common().shutdown;
-    let (server, signals) = match base(program, &config.common()).await {
+    let readiness = Readiness::new();
+    // Before the admin port answers: nobody may be told of a server that is ready to start.
+    let started = readiness.require("start");
+    let (server, signals) = match base(program, &config.common(), readiness).await {
         Ok(base) => base,
         Err(error) => {
             complain(program, CANNOT_START, &*error);
@@ -176,7 +179,6 @@ where
         }
     };
     let Server { tasks, readiness, request, .. } = server.clone();
-    let started = readiness.require("start");
     let sequence = Sequence { config: shutdown, signals, request: request.clone(), tasks, readiness };
     // The first signal also ends a start that hangs: dropping the start drops what it built so far.
     let exit = std::pin::pin!(sequence.run());
@@ -197,13 +199,17 @@ where
     }
 }
 
-async fn base(program: Program, common: &Common<'_>) -> Result<(Server, Signals), BoxError> {
+async fn base(
+    program: Program,
+    common: &Common<'_>,
+    readiness: Readiness,
+) -> Result<(Server, Signals), BoxError> {
     /// The admin port has nothing to finish but answers that are being written.
     const LAST_ANSWERS: OnShutdown = OnShutdown::Drain { deadline: Duration::from_secs(1) };
     let signals = Signals::listen()?;
     let build = telemetry::Build { program: program.name, version: program.version };
     let telemetry = telemetry::install(common.log, build)?;
-    let (tasks, readiness) = (Tasks::new(), Readiness::new());
+    let tasks = Tasks::new();
     let admin = Admin::bind(common.admin, readiness.clone(), telemetry.clone()).await?;
     let admin_address = admin.local_address();
     tasks.spawn("admin", OnFailure::EndProcess, Stage::Flush, LAST_ANSWERS, |stop| admin.serve(stop));

@@ -17,6 +17,7 @@ use isthmus_proto::common::v1::FullName;
 use isthmus_proto::component::v1::{
     BatchItem, BatchRequest, Component, DeleteRequest, GetRequest, ListRequest, batch_item, batch_result,
 };
+use isthmus_proto::gateway::v1::GetInfoRequest;
 use isthmus_proto::package::v1::upload_package_request::Part;
 use isthmus_proto::package::v1::{UploadHeader, UploadPackageRequest};
 use isthmus_testbed::isthmus::{Agent, Cli, Gateway, LocalTarget, instances};
@@ -250,6 +251,19 @@ impl Federation {
         Ok(self.client.clusters().get_cluster(GetClusterRequest { name: name.into() }).await?.into_inner())
     }
 
+    /// How many clusters have a session at this moment, which is known before a silent one becomes suspect.
+    pub async fn until_connected(&self, clusters: u32) -> Result<()> {
+        until(format!("{clusters} clusters to be connected"), SOON, async || {
+            let info = self.client.gateway().get_info(GetInfoRequest {}).await;
+            match info.map(|info| info.into_inner().connected_clusters) {
+                Ok(connected) if connected == clusters => Ok(()),
+                other => Err(format!("{other:?}")),
+            }
+        })
+        .await?;
+        Ok(())
+    }
+
     /// Waits until a cluster's session beats.
     pub async fn until_healthy(&self, cluster: &str) -> Result<()> {
         until(format!("{cluster} to be healthy"), SOON, async || {
@@ -384,8 +398,12 @@ impl Federation {
             agent.stop().await?;
         }
         self.gateway.stop().await?;
-        let left = self.run.processes();
-        ensure!(left.is_empty(), "processes are left after the end: {left:?}");
+        // The guards end a moment after what they guard.
+        until("all processes to be gone", SOON, async || match self.run.processes() {
+            left if left.is_empty() => Ok(()),
+            left => Err(format!("{left:?} go on")),
+        })
+        .await?;
         for log in self.logs() {
             let text = std::fs::read_to_string(&log).with_context(|| format!("read {}", log.display()))?;
             ensure!(!text.contains("panicked"), "{} tells of a panic:\n{text}", log.display());
@@ -400,7 +418,7 @@ impl Federation {
             let metadata = component.metadata.clone().unwrap_or_default();
             let name =
                 FullName { tenant: metadata.tenant, namespace: metadata.namespace, name: metadata.name };
-            DeleteRequest { name: Some(name), ..DeleteRequest::default() }
+            DeleteRequest { name: Some(name), kind: component.kind, ..DeleteRequest::default() }
         };
         for some in all.chunks(4_096) {
             let items = (0..).zip(some).map(|(sequence, component)| BatchItem {

@@ -14,6 +14,9 @@ use isthmus_proto::component::v1::{
 /// Memory of an instance in Java: Pulsar's own needs a little more than 100 MiB.
 const JAVA_MEMORY: u64 = 256 << 20;
 
+/// The Java type of text.
+const TEXT: &str = "java.lang.String";
+
 /// A component in the making.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fixture(Component);
@@ -23,14 +26,21 @@ pub fn function(name: &str) -> Fixture {
     fixture(Kind::Function, name).input(&format!("{name}-in")).output(&format!("{name}-out"))
 }
 
-/// A source that writes `NAME-out` of `public/default`.
+/// A source that writes `NAME-out` of `public/default`. Connectors run on Java only.
 pub fn source(name: &str) -> Fixture {
-    fixture(Kind::Source, name).output(&format!("{name}-out"))
+    let absent = package("/pulsar/absent.nar", "");
+    fixture(Kind::Source, name).output(&format!("{name}-out")).connector(
+        absent,
+        "org.example.Absent",
+        TEXT,
+        "",
+    )
 }
 
-/// A sink that reads `NAME-in` of `public/default`.
+/// A sink that reads `NAME-in` of `public/default`. Connectors run on Java only.
 pub fn sink(name: &str) -> Fixture {
-    fixture(Kind::Sink, name).input(&format!("{name}-in"))
+    let absent = package("/pulsar/absent.nar", "");
+    fixture(Kind::Sink, name).input(&format!("{name}-in")).connector(absent, "org.example.Absent", TEXT, "")
 }
 
 /// The name of something in `public/default`.
@@ -43,9 +53,9 @@ pub fn get(of: &str) -> GetRequest {
     GetRequest { name: Some(name(of)) }
 }
 
-/// Asks for the end of something in `public/default`.
+/// Asks for the end of a function in `public/default`.
 pub fn delete(of: &str) -> DeleteRequest {
-    DeleteRequest { name: Some(name(of)), ..DeleteRequest::default() }
+    DeleteRequest { name: Some(name(of)), kind: Kind::Function.into(), ..DeleteRequest::default() }
 }
 
 /// A file of the gateway's packages.
@@ -148,16 +158,15 @@ impl Fixture {
     /// A Java class, over strings unless `with` says otherwise.
     #[must_use]
     pub fn java(self, package: Package, class: &str) -> Self {
-        let text = || "java.lang.String".to_owned();
         self.with(|spec| {
             spec.class_name = class.into();
             spec.runtime =
                 Some(Runtime::Java(JavaRuntime { package: Some(package), ..JavaRuntime::default() }));
             if let Some(input) = &mut spec.input {
-                input.type_class_name = text();
+                input.type_class_name = TEXT.into();
             }
             if let Some(output) = &mut spec.output {
-                output.type_class_name = text();
+                output.type_class_name = TEXT.into();
             }
             spec.resources = Some(memory(JAVA_MEMORY));
         })

@@ -25,8 +25,9 @@ async fn a_source_and_a_sink_move_messages() -> Result<()> {
     let federation = Federation::builder().agents(["east"]).with_pulsar().start().await?;
     let nar = std::fs::read(federation.world().cache.data_generator().await?)?;
     let nar = package("data-generator.nar", &federation.upload("data-generator.nar", &nar).await?);
-    let people = source("people").connector(nar.clone(), SOURCE, RECORD, r#"{"sleepBetweenMessages":20}"#);
-    federation.client().sources().create(people.output("people").create()).await?;
+    let people = source("people").output("people");
+    let people = people.connector(nar.clone(), SOURCE, RECORD, r#"{"sleepBetweenMessages":20}"#);
+    federation.client().sources().create(people.create()).await?;
     let printer = sink("printer").input("people").connector(nar, SINK, RECORD, "");
     federation.client().sinks().create(printer.create()).await?;
 

@@ -2,6 +2,7 @@
 
 mod flow;
 mod join;
+mod cli;
 mod shutdown;
 mod crash;
 mod instances;

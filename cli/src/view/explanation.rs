@@ -11,7 +11,7 @@ use super::lean;
 pub(crate) fn lines(explanation: &Explanation, indent: &str) -> String {
     let Explanation { log_index: _, chosen, refused, remedies, summary: _ } = explanation;
     let mut text = String::new();
-    for Chosen { cluster, replicas, pulsar_cluster, score, kept, why } in chosen {
+    for Chosen { cluster, replicas, pulsar_cluster, score, kept } in chosen {
         let _ = write!(text, "{indent}runs on {cluster}: {replicas} {}", plural(*replicas, "instance"));
         if !pulsar_cluster.is_empty() {
             let _ = write!(text, ", Pulsar {pulsar_cluster}");
@@ -22,9 +22,6 @@ pub(crate) fn lines(explanation: &Explanation, indent: &str) -> String {
         let terms: Vec<_> = score.iter().map(|ScoreTerm { name, value }| format!("{name} {value}")).collect();
         if !terms.is_empty() {
             let _ = write!(text, " ({})", terms.join(", "));
-        }
-        if !why.is_empty() {
-            let _ = write!(text, ": {why}");
         }
         text.push('\n');
     }
@@ -52,7 +49,7 @@ fn plural(count: u32, word: &str) -> String {
 /// The same for programs.
 pub(crate) fn value(explanation: &Explanation) -> Value {
     let Explanation { log_index, chosen, refused, remedies, summary } = explanation;
-    let chosen = chosen.iter().map(|Chosen { cluster, replicas, pulsar_cluster, score, kept, why }| {
+    let chosen = chosen.iter().map(|Chosen { cluster, replicas, pulsar_cluster, score, kept }| {
         let score = score.iter().map(|ScoreTerm { name, value }| (name.clone(), json!(value)));
         lean(json!({
             "cluster": cluster,
@@ -60,7 +57,6 @@ pub(crate) fn value(explanation: &Explanation) -> Value {
             "pulsarCluster": pulsar_cluster,
             "score": score.collect::<serde_json::Map<_, _>>(),
             "kept": kept,
-            "why": why,
         }))
     });
     let refused = refused.iter().map(|Refused { cluster, reason, message }| {

@@ -169,7 +169,6 @@ pub(crate) fn explanation() -> Explanation {
                 ScoreTerm { name: "free".into(), value: 730 },
             ],
             kept: true,
-            why: String::new(),
         }],
         refused: vec![
             refused("north", "UntoleratedTaint", "the taint gpu=yes:NoPlace is not tolerated"),

@@ -139,10 +139,12 @@ pub fn permit(who: Who<'_>, need: Need) -> Result<(), Denied> {
             holds(name, bindings, role, &Scope::Federation)
         }
         (Need::Role(role, Reach::Namespace | Reach::Somewhere), Who::Principal(name, bindings)) => {
-            let somewhere = bindings
-                .iter()
-                .filter(|binding| !binding.deny)
-                .any(|binding| holds(name, bindings, role, &binding.scope).is_ok());
+            // A deny within an allowed scope leaves the rest of that scope allowed; what the request names is asked again.
+            let denied = |allow: &Binding| {
+                let mut denies = bindings.iter().filter(|binding| binding.deny && binding.role <= role);
+                denies.any(|deny| deny.scope.covers(&allow.scope))
+            };
+            let somewhere = bindings.iter().any(|allow| !allow.deny && allow.role >= role && !denied(allow));
             if somewhere {
                 Ok(())
             } else {

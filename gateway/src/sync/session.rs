@@ -299,6 +299,9 @@ impl Session {
             // An agent that has nothing learns the whole set even when it is empty: only then may it tidy up.
             self.begin(Change::all(desired));
         } else if digest == desired.digest() {
+            if has == wanted {
+                actions.push(Action::Acknowledged(wanted));
+            }
             if has != wanted || !removals.is_empty() {
                 self.begin(Change::of(has, Vec::new(), removals, desired));
             }

@@ -17,6 +17,8 @@ spec:
   golang: { go: /pulsar/absent }
   input: { topics: [persistent://public/default/names] }
   output: { topic: persistent://public/default/greetings }
+  pulsar: { pulsarConfig: pulsar }
+  resources: { requests: { cpu: 100m, memory: 128Mi }, limits: { cpu: 100m, memory: 128Mi } }
 ---
 apiVersion: compute.functionmesh.io/v1alpha1
 kind: Sink
@@ -26,6 +28,8 @@ spec:
   java: { jar: /pulsar/absent.nar }
   input: { topics: [persistent://public/default/greetings], typeClassName: java.lang.String }
   sinkConfig: { url: nowhere }
+  pulsar: { pulsarConfig: pulsar }
+  resources: { requests: { cpu: 100m, memory: 256Mi }, limits: { cpu: 100m, memory: 256Mi } }
 ";
 
 fn changes(outcomes: Vec<Outcome>) -> Vec<Option<Change>> {
@@ -37,7 +41,8 @@ fn changes(outcomes: Vec<Outcome>) -> Vec<Option<Change>> {
 }
 
 async fn apply(federation: &Federation, request: ApplyManifestRequest) -> Result<Vec<Option<Change>>> {
-    let answer = federation.client().manifests().apply_manifest(request).await?.into_inner();
+    let answer = federation.client().manifests().apply_manifest(request).await;
+    let answer = answer.map_err(|status| anyhow::anyhow!("{:?}", Failure::from(&status)))?.into_inner();
     let outcomes = answer.results.into_iter().map(|result| result.outcome.context("a result"));
     Ok(changes(outcomes.collect::<Result<_>>()?))
 }

@@ -1,10 +1,13 @@
 //! What the clusters say comes back.
 
 use anyhow::{Context, Result};
-use isthmus_proto::cluster::v1::Health;
-use isthmus_proto::component::v1::ClusterStatus;
-use isthmus_tests::fixture::{delete, function, get, name};
-use isthmus_tests::{Federation, SOON, until};
+use isthmus_proto::component::v1::{ClusterStatus, Component};
+use isthmus_tests::Federation;
+use isthmus_tests::fixture::{delete, function, get, name, package};
+
+fn share(component: &Component) -> Option<&ClusterStatus> {
+    component.status.as_ref()?.clusters.first()
+}
 
 #[tokio::test]
 async fn a_clusters_report_names_the_generation_that_it_saw_and_why_it_is_not_ready() -> Result<()> {
@@ -12,32 +15,22 @@ async fn a_clusters_report_names_the_generation_that_it_saw_and_why_it_is_not_re
     let mut functions = federation.client().functions();
     functions.create(function("greet").create()).await?;
 
-    let is_refused = |share: &ClusterStatus| {
-        share.observed_generation == share.generation && !share.last_error.is_empty() && share.ready == 0
-    };
-    let first = federation
-        .until_component("to be reported on", name("greet"), |found| {
-            found.status.as_ref().is_some_and(|status| status.clusters.iter().any(is_refused))
-        })
-        .await?;
-    let generation = |component: &isthmus_proto::component::v1::Component| -> Result<u64> {
-        let status = component.status.as_ref().context("a status")?;
-        Ok(status.clusters.first().context("a share")?.generation)
-    };
-
-    let changed = function("greet").go(isthmus_tests::fixture::package("/pulsar/absent-too", ""));
-    functions.update(changed.update()).await?;
-    let second = federation
-        .until_component("to be reported on again", name("greet"), |found| {
-            found.status.as_ref().is_some_and(|status| {
-                status
-                    .clusters
-                    .iter()
-                    .any(|share| is_refused(share) && share.last_error.contains("absent-too"))
+    let told_after = |generation: u64| {
+        move |found: &Component| {
+            share(found).is_some_and(|share| {
+                share.observed_generation == share.generation
+                    && share.generation > generation
+                    && !share.last_error.is_empty()
+                    && share.ready == 0
             })
-        })
-        .await?;
-    assert!(generation(&second)? > generation(&first)?);
+        }
+    };
+    let first = federation.until_component("to be reported on", name("greet"), told_after(0)).await?;
+    let generation = share(&first).context("a share")?.generation;
+
+    let changed = function("greet").go(package("/pulsar/absent-too", ""));
+    functions.update(changed.update()).await?;
+    federation.until_component("to be reported on again", name("greet"), told_after(generation)).await?;
     federation.end().await
 }
 
@@ -48,11 +41,7 @@ async fn what_is_deleted_while_its_cluster_is_away_ends_when_the_cluster_comes_b
     functions.create(function("greet").create()).await?;
     federation.until_in_step("east").await?;
     federation.kill_agent("east").await?;
-    until("the cluster to be seen as away", SOON, async || {
-        let east = federation.cluster("east").await.map_err(|error| error.to_string())?;
-        if east.health() == Health::Disconnected { Ok(()) } else { Err(format!("{east:?}")) }
-    })
-    .await?;
+    federation.until_connected(0).await?;
 
     functions.delete(delete("greet")).await?;
     let found = functions.get(get("greet")).await?.into_inner();

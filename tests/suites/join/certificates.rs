@@ -2,15 +2,15 @@
 
 use anyhow::{Context, Result};
 use isthmus_model::reason::Reason;
-use isthmus_proto::cluster::v1::{Health, RevokeClusterRequest};
+use isthmus_proto::cluster::v1::RevokeClusterRequest;
 use isthmus_proto::component::v1::ListRequest;
 use isthmus_proto::sync::v1::gateway_frame::Frame;
 use isthmus_proto::sync::v1::{
     AgentFrame, FetchPackageRequest, GatewayFrame, Hello, RenewRequest, agent_frame,
 };
+use isthmus_tests::Federation;
 use isthmus_tests::client::{Client, identity};
 use isthmus_tests::refusal::{of_status, refused};
-use isthmus_tests::{Federation, SOON, until};
 use tonic::{Code, Status, Streaming};
 
 /// Opens a session and says hello, as an agent that has nothing yet.
@@ -76,11 +76,7 @@ async fn a_revoked_cluster_is_cut_off_at_once_and_comes_back_with_a_new_token_on
 
     let request = RevokeClusterRequest { cluster: "east".into() };
     federation.client().clusters().revoke_cluster(request).await?;
-    until("the session to be closed", SOON, async || {
-        let east = federation.cluster("east").await.map_err(|error| error.to_string())?;
-        if east.health() == Health::Disconnected { Ok(()) } else { Err(format!("{:?}", east.health())) }
-    })
-    .await?;
+    federation.until_connected(0).await?;
 
     let refusal = first_frame(&stolen).await.expect_err("the certificate was revoked");
     assert_eq!(of_status(&refusal).1, Reason::CertificateRevoked);
@@ -89,12 +85,10 @@ async fn a_revoked_cluster_is_cut_off_at_once_and_comes_back_with_a_new_token_on
     assert!(matches!(refused(refusal).1, Reason::TokenInvalid | Reason::CertificateRevoked));
 
     federation.stop_agent("east").await?;
-    let identity = isthmus_agent::link::identity::path_in(federation.agent("east")?.data());
-    std::fs::remove_file(&identity).context("forget who it was")?;
     let token = federation.token("east").await?;
     let token_file = federation.agent("east")?.data().with_file_name("join-token");
     std::fs::write(&token_file, token).context("hand it the new token")?;
     federation.resume_agent("east").await?;
-    federation.until_healthy("east").await?;
+    federation.until_connected(1).await?;
     federation.end().await
 }
