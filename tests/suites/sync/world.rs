@@ -180,6 +180,7 @@ impl World {
                 Action::Close(_) => self.session = None,
                 Action::Declare(_) | Action::Observe(_) | Action::Held(_) | Action::Acknowledged(_) => {}
                 Action::Certify(_) | Action::Log(_) => prop_assert!(false, "nobody asked for {action:?}"),
+                Action::Ahead { .. } => prop_assert!(false, "this gateway never forgets: {action:?}"),
             }
         }
         Ok(())
