@@ -123,7 +123,7 @@ async fn an_exit_code_tells_a_refusal_from_wrong_usage_from_a_gateway_that_is_aw
 
 #[tokio::test]
 async fn clusters_are_joined_linked_looked_at_and_cordoned() -> Result<()> {
-    let mut federation = Federation::builder().agents(["east"]).unbounded().start().await?;
+    let federation = Federation::builder().agents(["east"]).unbounded().start().await?;
     let mut story = Transcript::new(&federation);
     story.type_in("get clusters").await?;
     story.type_in("cluster cordon east").await?;
@@ -137,10 +137,9 @@ async fn clusters_are_joined_linked_looked_at_and_cordoned() -> Result<()> {
         })
         .await?;
     story.type_in("get functions -o name").await?;
-    story.type_in("delete function greet --wait").await?;
+    story.type_in("delete function greet").await?;
     story.type_in("cluster join-token west --labels region=west").await?;
     insta::assert_snapshot!(story.text);
-    federation.stop_agent("east").await?;
-    federation.resume_agent("east").await?;
+    federation.until_gone(name("greet")).await?;
     federation.end().await
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Stdio;
 
 use anyhow::{Context, Result};
+use isthmus_testbed::isthmus::Programs;
 use isthmus_testbed::{Cache, Missing, provision};
 
 use crate::cargo::cargo;
@@ -103,6 +104,7 @@ enum Provided {
 fn provide() -> Result<Provided> {
     let runtime = tokio::runtime::Runtime::new().context("start a runtime")?;
     let cache = Cache::from_env()?;
+    runtime.block_on(Programs::build(&cache)).context("build the programs")?;
     let outcome = runtime.block_on(async {
         cache.pulsar().await?;
         cache.data_generator().await?;
