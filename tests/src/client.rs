@@ -49,7 +49,7 @@ impl Connection {
             match pem.with_context(|| format!("the profile has no {what}"))?.source() {
                 PemSource::Inline(text) => Ok(text.to_owned()),
                 PemSource::File(file) => {
-                    let file = path.parent().unwrap_or(Path::new(".")).join(file);
+                    let file = path.parent().unwrap_or_else(|| Path::new(".")).join(file);
                     std::fs::read_to_string(&file).with_context(|| format!("read {}", file.display()))
                 }
             }

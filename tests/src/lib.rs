@@ -9,7 +9,6 @@
 //! fixture     what the tests deploy
 //! refusal     what a refused call says
 //! ```
-#![expect(clippy::disallowed_methods, reason = "a harness measures real time")]
 
 pub mod world;
 pub mod federation;

@@ -1,5 +1,7 @@
 //! Stories told with the real CLI against a real gateway, as transcripts: what is typed, what is printed, how it ends.
 
+use std::fmt::Write as _;
+
 use anyhow::{Context, Result};
 use isthmus_tests::Federation;
 use isthmus_tests::fixture::name;
@@ -32,14 +34,14 @@ impl<'f> Transcript<'f> {
         let arguments: Vec<_> = command.split_whitespace().collect();
         let output = self.federation.cli().output(&arguments, input).await?;
         let code = output.status.code().context("it ended by a signal")?;
-        self.text.push_str(&format!("$ isthmus {command}\n"));
+        writeln!(self.text, "$ isthmus {command}")?;
         for said in [&output.stdout, &output.stderr] {
             for line in std::str::from_utf8(said)?.lines() {
                 self.text.push_str(&settled(line));
                 self.text.push('\n');
             }
         }
-        self.text.push_str(&format!("[exit {code}]\n\n"));
+        writeln!(self.text, "[exit {code}]\n")?;
         Ok(())
     }
 

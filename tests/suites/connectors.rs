@@ -15,7 +15,7 @@ const SOME: u64 = 50;
 fn is_moving(component: &Component) -> bool {
     let status = component.status.as_ref();
     status.is_some_and(|status| {
-        let messages = status.messages.clone().unwrap_or_default();
+        let messages = status.messages.unwrap_or_default();
         status.phase == "Ready" && messages.received >= SOME && messages.system_exceptions == 0
     })
 }

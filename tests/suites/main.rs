@@ -1,4 +1,12 @@
 //! Isthmus against real servers. One binary, because every further one would link everything again.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    clippy::large_futures,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "all of this is tests, helpers included: they may panic, spawn and measure real time"
+)]
 
 mod flow;
 mod join;

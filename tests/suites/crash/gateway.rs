@@ -47,7 +47,7 @@ enum Moment {
 
 impl Moment {
     fn of(round: usize, random: &mut StdRng) -> Self {
-        if round % 3 == 0 {
+        if round.is_multiple_of(3) {
             Self::AtAnswer(random.random_range(1..EACH / 2))
         } else {
             Self::After(Duration::from_micros(random.random_range(500..20_000)))
@@ -100,45 +100,38 @@ impl Journal {
         for component in found {
             let metadata = component.metadata.as_ref().context("a component has a name")?;
             ensure!(names.insert(&metadata.name), "{} is there twice", metadata.name);
-            self.check_whole(component)?;
-            match self.acknowledged.get(&metadata.name) {
-                Some(told) => {
-                    ensure!(told.uid == metadata.uid, "{} is another one than was told", metadata.name);
-                }
-                None => {
-                    ensure!(self.open.contains(&metadata.name), "nobody ever sent {}", metadata.name);
-                    untold += 1;
-                }
+            check_whole(component)?;
+            if let Some(told) = self.acknowledged.get(&metadata.name) {
+                ensure!(told.uid == metadata.uid, "{} is another one than was told", metadata.name);
+            } else {
+                ensure!(self.open.contains(&metadata.name), "nobody ever sent {}", metadata.name);
+                untold += 1;
             }
         }
         let lost: Vec<_> = self.acknowledged.keys().filter(|name| !names.contains(name)).collect();
         ensure!(lost.is_empty(), "acknowledged and lost: {lost:?}");
         Ok(untold)
     }
+}
 
-    /// A component is there with all of its parts, or not at all.
-    fn check_whole(&self, component: &Component) -> Result<()> {
-        let metadata = component.metadata.as_ref().context("a component has a name")?;
-        let sent = function(&metadata.name).build();
-        let of = |component: &Component| {
-            let spec = component.spec.clone().unwrap_or_default();
-            (
-                spec.input.map(|input| input.topics),
-                spec.output.map(|output| output.topic),
-                spec.runtime.is_some(),
-            )
-        };
-        ensure!(of(component) == of(&sent), "half a spec: {component:?}");
-        ensure!(metadata.revision == 1 && metadata.log_index > 0, "half a history: {metadata:?}");
-        let status = component.status.as_ref().context("a status")?;
-        let whole = match status.clusters.as_slice() {
-            [] => status.phase == "Parked",
-            [share] => share.desired == 1 && share.generation > 0,
-            _ => false,
-        };
-        ensure!(whole, "half a placement: {component:?}");
-        Ok(())
-    }
+/// A component is there with all of its parts, or not at all.
+fn check_whole(component: &Component) -> Result<()> {
+    let metadata = component.metadata.as_ref().context("a component has a name")?;
+    let sent = function(&metadata.name).build();
+    let of = |component: &Component| {
+        let spec = component.spec.clone().unwrap_or_default();
+        (spec.input.map(|input| input.topics), spec.output.map(|output| output.topic), spec.runtime.is_some())
+    };
+    ensure!(of(component) == of(&sent), "half a spec: {component:?}");
+    ensure!(metadata.revision == 1 && metadata.log_index > 0, "half a history: {metadata:?}");
+    let status = component.status.as_ref().context("a status")?;
+    let whole = match status.clusters.as_slice() {
+        [] => status.phase == "Parked",
+        [share] => share.desired == 1 && share.generation > 0,
+        _ => false,
+    };
+    ensure!(whole, "half a placement: {component:?}");
+    Ok(())
 }
 
 /// Kills the gateway at its moment, while the round's requests are on their way.

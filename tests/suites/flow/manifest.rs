@@ -32,7 +32,7 @@ spec:
   resources: { requests: { cpu: 100m, memory: 256Mi }, limits: { cpu: 100m, memory: 256Mi } }
 ";
 
-fn changes(outcomes: Vec<Outcome>) -> Vec<Option<Change>> {
+fn changes(outcomes: &[Outcome]) -> Vec<Option<Change>> {
     let change = |outcome: &Outcome| match outcome {
         Outcome::Change(answer) => Some(answer.change()),
         Outcome::Rejected(_) => None,
@@ -44,7 +44,7 @@ async fn apply(federation: &Federation, request: ApplyManifestRequest) -> Result
     let answer = federation.client().manifests().apply_manifest(request).await;
     let answer = answer.map_err(|status| anyhow::anyhow!("{:?}", Failure::from(&status)))?.into_inner();
     let outcomes = answer.results.into_iter().map(|result| result.outcome.context("a result"));
-    Ok(changes(outcomes.collect::<Result<_>>()?))
+    Ok(changes(&outcomes.collect::<Result<Vec<_>>>()?))
 }
 
 fn manifest(text: &str) -> ApplyManifestRequest {
