@@ -7,7 +7,9 @@
 //! Pure: what has to be known from outside arrives as [`Facts`]. Paths in violations are the model's, `spec.input.topics[…]`;
 //! for what was read from a text they are the author's own.
 
-use isthmus_dialects::{Written, path};
+use std::collections::BTreeSet;
+
+use isthmus_dialects::{Position, Problem, Written, path};
 use isthmus_model::component::{Component, Draft};
 use isthmus_model::name::Digest;
 use isthmus_model::reason::{Reason, Violation};
@@ -56,6 +58,16 @@ impl Rejection {
     fn new(mut violations: Vec<Violation>) -> Self {
         violations.sort_by(|a, b| (&a.field, a.reason, &a.message).cmp(&(&b.field, b.reason, &b.message)));
         violations.dedup();
+        // What was given and cannot be read is not missing.
+        let unfit = |field: &str| {
+            let mut same = violations.iter().filter(|other| other.field == field);
+            same.any(|other| other.reason == Reason::InvalidField)
+        };
+        let missing =
+            |violation: &Violation| violation.reason == Reason::MissingField && unfit(&violation.field);
+        let spare: Vec<bool> = violations.iter().map(missing).collect();
+        let mut spare = spare.into_iter();
+        violations.retain(|_| !spare.next().unwrap_or(false));
         Self { violations }
     }
 
@@ -87,16 +99,56 @@ pub fn admit_written(written: Written, facts: &impl Facts) -> Result<Component, 
                 violation
             });
             // What a dialect could not read it left out: what is missing because of that is not news.
-            let known: Vec<String> = violations.iter().map(|violation| violation.field.clone()).collect();
-            let news = |violation: &Violation| {
-                !known.iter().any(|known| match path::below(&violation.field, known) {
-                    Some("") => violation.reason == Reason::MissingField,
-                    Some(_) => true,
-                    None => false,
-                })
-            };
-            violations.extend(found.filter(news));
+            let known = violations.clone();
+            violations.extend(found.filter(|found| !known.iter().any(|known| explains(known, found))));
             Err(Rejection::new(violations))
+        }
+    }
+}
+
+/// Admits what was read from one text: all of it, or everything that is wrong with any of it.
+///
+/// Two components of one name are wrong: the later one would take the place of the earlier one, which nobody means.
+pub fn admit_all(
+    drafts: Vec<Written>,
+    facts: &impl Facts,
+) -> Result<Vec<(Position, Component)>, Vec<Problem>> {
+    let mut admitted = Vec::with_capacity(drafts.len());
+    let mut names = BTreeSet::new();
+    let mut problems = Vec::new();
+    for written in drafts {
+        let origin = written.origin();
+        let (position, name_field) = (origin.position(), origin.dialect_path("metadata.name"));
+        let problem = |violation| Problem { position, violation };
+        match admit_written(written, facts) {
+            Ok(component) => {
+                if !names.insert(component.name.clone()) {
+                    let message = "another component of this text has this name; give one of them another";
+                    let violation = Violation::new(name_field, Reason::ConflictingFields, message);
+                    problems.push(problem(violation.with_value(&format!("\"{}\"", component.name))));
+                }
+                admitted.push((position, component));
+            }
+            Err(rejection) => problems.extend(rejection.violations.into_iter().map(problem)),
+        }
+    }
+    if problems.is_empty() { Ok(admitted) } else { Err(problems) }
+}
+
+/// Whether what a dialect found wrong is why admission found something else: it left out what it could not read, so that this
+/// is missing, or has the value of what is not written.
+fn explains(known: &Violation, found: &Violation) -> bool {
+    match path::below(&found.field, &known.field) {
+        Some("") => {
+            found.reason == Reason::MissingField
+                || known.reason == Reason::InvalidField && found.value != known.value
+        }
+        Some(_) => true,
+        // A part of it could not be read, and so the whole is not there.
+        None => {
+            found.reason == Reason::MissingField
+                && known.reason == Reason::InvalidField
+                && path::below(&known.field, &found.field).is_some()
         }
     }
 }

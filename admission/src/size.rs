@@ -5,7 +5,6 @@ use std::io;
 use isthmus_model::component::Spec;
 
 use crate::report::Report;
-use isthmus_model::reason::Reason;
 
 /// Greatest size of an encoded spec: what etcd, Kubernetes and one commit can hold.
 const MAX_BYTES: usize = 1 << 20;
@@ -15,7 +14,7 @@ pub(crate) fn check(spec: &Spec, report: &mut Report) {
     let counted = serde_json::to_writer(&mut counter, spec).is_ok();
     if !counted || counter.0 > MAX_BYTES {
         let message = format!("the spec must have at most {MAX_BYTES} bytes as JSON");
-        report.add("spec", Reason::TooLarge, message, &counter.0);
+        report.too_large("spec", message);
     }
 }
 

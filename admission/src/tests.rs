@@ -935,3 +935,59 @@ fn what_a_dialect_could_not_read_is_not_said_to_be_missing_as_well() {
     let fields: Vec<_> = violations.iter().map(|(field, ..)| field.as_str()).collect();
     assert_eq!(fields, ["metadata.tenant", "spec"]);
 }
+
+fn texts(text: &str) -> Vec<Written> {
+    read(text.as_bytes(), &Options::default()).unwrap().drafts
+}
+
+#[test]
+fn a_text_is_admitted_as_a_whole_or_not_at_all() {
+    let document = |name: &str, rest: &str| {
+        let runtime = "runtime: {type: go, package: {file: greet}}, input: {topics: {in: {}}}";
+        format!(
+            "apiVersion: isthmus.io/v1\nkind: Function\nmetadata: {{name: {name}}}\nspec: {{{runtime}{rest}}}\n---\n"
+        )
+    };
+    let good = document("one", "") + &document("two", "");
+    let admitted = admit_all(texts(&good), &Offline).unwrap();
+    let names: Vec<_> =
+        admitted.iter().map(|(at, component)| (at.document, component.name.to_string())).collect();
+    assert_eq!(names, [(1, "public/default/one".to_owned()), (2, "public/default/two".to_owned())]);
+
+    let bad = document("one", "") + &document("two", ", replicas: 0") + &document("one", ", autoAck: false");
+    let problems = admit_all(texts(&bad), &Offline).unwrap_err();
+    let seen: Vec<_> = problems
+        .iter()
+        .map(|problem| (problem.position.document, &*problem.violation.field, problem.violation.reason))
+        .collect();
+    assert_eq!(seen, [(2, "spec.replicas", InvalidField), (3, "metadata.name", ConflictingFields)]);
+}
+
+#[test]
+fn what_could_not_be_read_is_one_problem_and_not_also_what_stands_in_its_place() {
+    let written = |spec: &str, kind: &str| {
+        let text = format!(
+            "apiVersion: {kind}\nkind: Function\nmetadata: {{name: greet, labels: {{tier: 1}}}}\nspec: {spec}"
+        );
+        let Err(problems) = admit_all(texts(&text), &Offline) else { panic!("{text} is admitted") };
+        let seen = problems.into_iter().map(|problem| (problem.violation.field, problem.violation.value));
+        seen.collect::<Vec<_>>()
+    };
+    let one = |field: &str, value: &str| (field.to_owned(), value.to_owned());
+    let native = "{runtime: {type: go, package: {file: greet}}, input: {topics: {in: {}}}, replicas: 1.5}";
+    assert_eq!(
+        written(native, "isthmus.io/v1"),
+        [one("metadata.labels[tier]", "1"), one("spec.replicas", "1.5")]
+    );
+    let ruby = "{runtime: {type: ruby, package: {file: greet}}, input: {topics: {in: {}}}}";
+    assert_eq!(
+        written(ruby, "isthmus.io/v1"),
+        [one("metadata.labels[tier]", "1"), one("spec.runtime.type", "\"ruby\"")]
+    );
+    let mesh = "{className: {a: b}, java: {jar: greet}, input: {topics: [in]}, pulsar: {pulsarConfig: east}, \
+                resources: {requests: {memory: 1Gi}, limits: {memory: 1Gi}}}";
+    assert_eq!(
+        written(mesh, "compute.functionmesh.io/v1alpha1"),
+        [one("metadata.labels[tier]", "1"), one("spec.className", "{\"a\":\"b\"}")]
+    );
+}

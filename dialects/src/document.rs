@@ -121,6 +121,8 @@ fn line(location: &serde_saphyr::Location) -> usize {
     usize::try_from(location.line()).unwrap_or(0)
 }
 
+const GROWS: &str = "the document is nested too deeply or grows too much when its aliases are expanded";
+
 fn malformed(error: &serde_saphyr::Error) -> Problem {
     use serde_saphyr::Error;
     let mut error = error.without_snippet();
@@ -132,10 +134,9 @@ fn malformed(error: &serde_saphyr::Error) -> Problem {
         Error::Budget { .. }
         | Error::AliasReplayLimitExceeded { .. }
         | Error::AliasExpansionLimitExceeded { .. }
-        | Error::AliasReplayStackDepthExceeded { .. } => (
-            Reason::TooLarge,
-            "the document is nested too deeply or grows too much when its aliases are expanded",
-        ),
+        | Error::AliasReplayStackDepthExceeded { .. } => (Reason::TooLarge, GROWS),
+        // The scanner's own limit on nesting comes before the budget's, and only its words tell it from other errors.
+        other if other.to_string().contains("recursion limit") => (Reason::TooLarge, GROWS),
         _ => (Reason::MalformedDocument, "the text is neither YAML nor JSON"),
     };
     Problem {

@@ -65,6 +65,10 @@ pub(crate) fn read(mut value: Value, kind: ComponentKind, position: Position) ->
     let shaped = shape::<Resource>(value, "");
     let mut unknown = Vec::new();
     lost("", &given, &shaped.back, &mut unknown);
+    // What did not fit was left out, and is known all the same.
+    let unfit =
+        |field: &String| shaped.violations.iter().any(|known| path::below(field, &known.field).is_some());
+    unknown.retain(|field| !unfit(field));
     let Resource { metadata, placement, spec } = shaped.value;
     let Metadata { tenant, namespace, name, labels, annotations } = metadata;
     let draft = Draft { kind, tenant, namespace, name, labels, annotations, placement, spec };

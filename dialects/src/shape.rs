@@ -60,7 +60,11 @@ pub(crate) fn shape<T: DeserializeOwned + Serialize + Default>(mut value: Value,
             Err(error) => {
                 let (field, shown) = taken.take(&mut value, track.path().iter(), base);
                 let more = shown.is_some();
-                violations.push(violation(field, &error, &shown.map(|v| v.to_string()).unwrap_or_default()));
+                // What is missing because it was taken out has been reported where it stood.
+                if !violations.iter().any(|known: &Violation| within(&known.field, &field)) {
+                    let shown = shown.map(|value| value.to_string()).unwrap_or_default();
+                    violations.push(violation(field, &error, &shown));
+                }
                 if !more {
                     break;
                 }
@@ -68,6 +72,11 @@ pub(crate) fn shape<T: DeserializeOwned + Serialize + Default>(mut value: Value,
         }
     }
     Shaped { value: T::default(), back: Value::Null, violations, unknown: Vec::new() }
+}
+
+/// Whether a field stands below another one.
+fn within(field: &str, around: &str) -> bool {
+    path::below(field, around).is_some_and(|rest| !rest.is_empty())
 }
 
 /// serde also reads a list as an object whose members it names by their order, which nobody means.
@@ -243,6 +252,30 @@ mod tests {
         assert_eq!(shaped.unknown, ["spec.more"]);
         assert_eq!(shaped.value.names, ["a", "b"]);
         assert!(!shaped.value.inner.on && shaped.value.count == 0);
+    }
+
+    #[derive(Debug, Default, Serialize, Deserialize)]
+    #[serde(default)]
+    struct Tagged {
+        all: Vec<One>,
+    }
+
+    #[derive(Debug, Serialize, Deserialize)]
+    struct One {
+        word: Word,
+    }
+
+    #[derive(Debug, Serialize, Deserialize)]
+    enum Word {
+        Yes,
+    }
+
+    #[test]
+    fn what_is_missing_because_it_did_not_fit_is_no_second_problem() {
+        let shaped: Shaped<Tagged> = shape(json!({"all": [{"word": "Yes"}, {"word": "no"}]}), "");
+        let fields: Vec<_> = shaped.violations.iter().map(|violation| violation.field.as_str()).collect();
+        assert_eq!(fields, ["all[1].word"]);
+        assert!(matches!(shaped.value.all[..], [One { word: Word::Yes }]));
     }
 
     #[test]

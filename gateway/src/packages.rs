@@ -135,6 +135,11 @@ impl Upload {
         self.file.write_all(bytes).await.map_err(failed("write", &self.partial.0))
     }
 
+    /// Whether no bytes have come yet.
+    pub fn is_empty(&self) -> bool {
+        self.size == 0
+    }
+
     /// Makes the bytes durable under their digest, which must be `announced` if that is given.
     pub async fn finish(mut self, announced: Option<Digest>) -> Result<Stored, Error> {
         let digest = Digest(self.hash.finalize().into());

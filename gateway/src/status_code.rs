@@ -84,13 +84,11 @@ pub fn invalid_field(field: &str, reason: Reason, message: impl Into<String>, va
 
 /// A name that does not parse.
 pub fn invalid_name(field: &str, error: &isthmus_model::name::Invalid) -> Status {
-    let reason = if error.value.is_empty() { Reason::MissingField } else { Reason::InvalidField };
-    invalid_field(
-        field,
-        reason,
-        error.to_string(),
-        &serde_json::Value::from(error.value.as_str()).to_string(),
-    )
+    if error.value.is_empty() {
+        return invalid_field(field, Reason::MissingField, "it must be given", "");
+    }
+    let value = serde_json::Value::from(error.value.as_str()).to_string();
+    invalid_field(field, Reason::InvalidField, error.to_string(), &value)
 }
 
 /// A message that says what it cannot mean.

@@ -84,9 +84,14 @@ impl Connection {
 
     /// With the identity of an agent, which lies in its data directory: what whoever steals it could do.
     pub fn agent(&self, data: &Path) -> Result<Client> {
-        let Credentials { key, chain, .. } = identity(data)?;
+        self.credentials(&identity(data)?)
+    }
+
+    /// With the credentials of an agent.
+    pub fn credentials(&self, credentials: &Credentials) -> Result<Client> {
+        let Credentials { key, chain, .. } = credentials;
         let chain: String = chain.iter().map(|der| pem("CERTIFICATE", der)).collect();
-        self.certified(&chain, &pem("PRIVATE KEY", &key))
+        self.certified(&chain, &pem("PRIVATE KEY", key))
     }
 
     /// As the holder of an API token.

@@ -99,7 +99,9 @@ impl Fixture {
         self
     }
 
-    fn with_placement(mut self, change: impl FnOnce(&mut Placement)) -> Self {
+    /// Any wish of placement that has no method of its own.
+    #[must_use]
+    pub fn with_placement(mut self, change: impl FnOnce(&mut Placement)) -> Self {
         change(self.0.placement.get_or_insert_default());
         self
     }

@@ -10,6 +10,7 @@
 
 mod flow;
 mod join;
+mod bad_input;
 mod cli;
 mod shutdown;
 mod crash;

@@ -74,3 +74,13 @@ fn a_field_is_found_on_its_line_and_a_missing_one_on_that_of_its_parent() {
     assert_eq!(lines.line(1, "a"), Some(1));
     assert_eq!(lines.line(3, "a"), None);
 }
+
+#[test]
+fn what_is_nested_too_deeply_is_too_large_however_it_is_written() {
+    for text in
+        ["[".repeat(70) + &"]".repeat(70), "[".repeat(5_000) + &"]".repeat(5_000), "- ".repeat(200) + "x"]
+    {
+        let problem = parse(text.as_bytes(), 1 << 20).unwrap_err();
+        assert_eq!(problem.violation.reason, Reason::TooLarge, "{problem}");
+    }
+}

@@ -85,6 +85,16 @@ const FUNCTION_CONFIGS: &[(&str, &str)] = &[
     ("spec.sourceConnector.config", "sourceConfig.configs"),
 ];
 
+/// The parts of the two ways to authenticate.
+const OAUTH2: &[(&str, &str)] = &[
+    ("audience", "audience"),
+    ("issuerUrl", "issuerUrl"),
+    ("keySecret.name", "keySecretName"),
+    ("keySecret.key", "keySecretKey"),
+];
+const GENERIC_AUTH: &[(&str, &str)] =
+    &[("plugin", "clientAuthenticationPlugin"), ("parameters", "clientAuthenticationParameters")];
+
 /// Members that are called otherwise wherever they stand.
 const MEMBERS: &[(&str, &str)] = &[
     ("consumerFailureAction", "consumerCryptoFailureAction"),
@@ -117,6 +127,30 @@ pub(super) fn names(kind: ComponentKind, spec: &Spec, base: &str, in_mesh: bool)
     let name =
         if in_mesh || !spec.name.is_empty() { path::field(base, "name") } else { "metadata.name".to_owned() };
     names.own.push(("metadata.name".to_owned(), name));
+    for (model, own, access) in [
+        ("spec.pulsar", "pulsar", &spec.pulsar),
+        ("spec.packageService", "pulsarPackageService", &spec.pulsar_package_service),
+    ] {
+        for (model_auth, own_auth, auth) in [
+            ("auth", "authConfig", access.as_ref().and_then(|access| access.auth_config.as_ref())),
+            (
+                "cleanupAuth",
+                "cleanupAuthConfig",
+                access.as_ref().and_then(|access| access.cleanup_auth_config.as_ref()),
+            ),
+        ] {
+            let (way, members) = match auth {
+                Some(auth) if auth.oauth2_config.is_some() => ("oauth2Config", OAUTH2),
+                Some(_) => ("genericAuth", GENERIC_AUTH),
+                None => continue,
+            };
+            let at = format!("{base}.{own}.{own_auth}.{way}");
+            let model = format!("{model}.{model_auth}");
+            names.own.extend(
+                members.iter().map(|(member, name)| (format!("{model}.{member}"), format!("{at}.{name}"))),
+            );
+        }
+    }
     names.own.push(("placement".to_owned(), path::key("metadata.annotations", super::PLACEMENT)));
     names
 }

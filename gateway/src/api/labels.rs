@@ -1,6 +1,6 @@
 //! Label selectors as `kubectl -l` takes them: `app=orders,tier!=test,zone in (a,b),region notin (eu),gpu,!spot`.
 
-use isthmus_model::name::{LabelKey, Labels};
+use isthmus_model::name::{LabelKey, LabelValue, Labels};
 use isthmus_model::policy::{Operator, Requirement, Selector};
 use isthmus_model::reason::Reason;
 use tonic::Status;
@@ -47,7 +47,7 @@ fn split(text: &str) -> impl Iterator<Item = &str> {
 fn requirement(part: &str) -> Option<Requirement> {
     let made = |key: &str, operator, values: Vec<String>| {
         let key = key.trim();
-        let plain = key != Selector::NAME_KEY;
+        let plain = key != Selector::NAME_KEY && values.iter().all(|value| LabelValue::new(value).is_ok());
         Some(Requirement { key: LabelKey::new(key).ok().filter(|_| plain)?, operator, values })
     };
     if let Some(list) = part.strip_suffix(')') {

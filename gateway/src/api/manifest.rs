@@ -3,10 +3,11 @@
 //! Nothing is written unless everything in the text can be read and is admitted: half of a file is rarely what its author
 //! meant. What the store then refuses, such as a stale revision, is each component's own.
 
-use isthmus_dialects::{self as dialects, Dialect, Options, Problem, Read, UnknownFields, Written};
+use isthmus_dialects::document::Lines;
+use isthmus_dialects::{self as dialects, Dialect, Options, Origin, Problem, Read, UnknownFields, Written};
 use isthmus_model::access::Role;
-use isthmus_model::component::{Component, ComponentKind, Draft};
-use isthmus_model::name::FullName;
+use isthmus_model::component::{ComponentKind, Draft};
+use isthmus_model::name::{FullName, Invalid};
 use isthmus_model::reason::{Reason, Violation};
 use isthmus_proto::component::v1 as wire;
 use isthmus_proto::component::v1::manifest_result::Outcome;
@@ -35,8 +36,9 @@ impl wire::manifest_service_server::ManifestService for Manifests {
     ) -> Result<Response<wire::ApplyManifestResponse>, Status> {
         let caller = caller(&request)?;
         let request = request.into_inner();
-        let read = dialects::read(&request.manifest, &options(&request)).map_err(refused)?;
-        let Read { drafts, warnings } = read;
+        let read = dialects::read(&request.manifest, &options(&request));
+        let Read { drafts, warnings } = read.map_err(|problems| refused(&request.manifest, problems))?;
+        prepare::fits(&item_id(&request.request_id, drafts.len()))?;
         let warnings = warnings.iter().map(ToString::to_string).collect();
         let results = if request.delete {
             self.delete(&caller, drafts, &request).await?
@@ -54,31 +56,17 @@ impl Manifests {
         drafts: Vec<Written>,
         request: &wire::ApplyManifestRequest,
     ) -> Result<Vec<wire::ManifestResult>, Status> {
-        let mut admitted: Vec<(usize, Component)> = Vec::with_capacity(drafts.len());
-        let mut problems = Vec::new();
-        for draft in drafts {
-            let position = draft.origin().position();
-            match prepare::written(self.0.context.store(), draft) {
-                Ok(component) => admitted.push((position.document, component)),
-                Err(rejection) => {
-                    problems.extend(
-                        rejection.violations.into_iter().map(|violation| Problem { position, violation }),
-                    );
-                }
-            }
-        }
-        if !problems.is_empty() {
-            return Err(refused(problems));
-        }
+        let admitted = prepare::all_written(self.0.context.store(), drafts)
+            .map_err(|problems| refused(&request.manifest, problems))?;
         for (_, component) in &admitted {
             may(caller, Role::Developer, &component.name)?;
         }
         let mut results = Vec::with_capacity(admitted.len());
-        for (at, (document, component)) in admitted.into_iter().enumerate() {
+        for (at, (position, component)) in admitted.into_iter().enumerate() {
             let prepared = prepare::prepare(component, WriteMode::Apply(None));
             let id = item_id(&request.request_id, at);
             let answer = self.0.write(caller, prepared, &id, request.dry_run).await;
-            results.push(result(document, answer)?);
+            results.push(result(position.document, answer)?);
         }
         Ok(results)
     }
@@ -91,14 +79,22 @@ impl Manifests {
     ) -> Result<Vec<wire::ManifestResult>, Status> {
         // What is deleted need not be right in any other way than in its name.
         let mut named: Vec<(usize, ComponentKind, FullName)> = Vec::with_capacity(drafts.len());
+        let mut unnamed = Vec::new();
         for written in drafts {
             let position = written.origin().position();
             let Draft { kind, tenant, namespace, name, .. } = written.draft();
-            let name = FullName::new(tenant, namespace, name)
-                .map_err(|error| Violation::new("metadata", Reason::InvalidField, error.to_string()))
-                .map_err(|violation| refused(vec![Problem { position, violation }]))?;
-            may(caller, Role::Developer, &name)?;
-            named.push((position.document, *kind, name));
+            match FullName::new(tenant, namespace, name) {
+                Ok(name) => named.push((position.document, *kind, name)),
+                Err(error) => {
+                    unnamed.push(Problem { position, violation: nameless(written.origin(), &error) })
+                }
+            }
+        }
+        if !unnamed.is_empty() {
+            return Err(refused(&request.manifest, unnamed));
+        }
+        for (.., name) in &named {
+            may(caller, Role::Developer, name)?;
         }
         let mut results = Vec::with_capacity(named.len());
         for (at, (document, kind, name)) in named.into_iter().enumerate() {
@@ -125,13 +121,24 @@ fn options(request: &wire::ApplyManifestRequest) -> Options {
     Options { dialect, kind, unknown_fields, max_bytes: MOST_BYTES }
 }
 
+/// Why a name is none, at its place in the text.
+fn nameless(origin: &Origin, error: &Invalid) -> Violation {
+    let reason = if error.value.is_empty() { Reason::MissingField } else { Reason::InvalidField };
+    let value = if error.value.is_empty() { String::new() } else { format!("{:?}", error.value) };
+    let field = origin.dialect_path(&format!("metadata.{}", error.what));
+    Violation::new(field, reason, error.rule).with_value(&value)
+}
+
 /// Each component of a text gets an id of its own, the same at every repetition of the request.
 fn item_id(request_id: &str, at: usize) -> String {
     if request_id.is_empty() { String::new() } else { format!("{request_id}/{at}") }
 }
 
-fn refused(problems: Vec<Problem>) -> Status {
-    let violations = problems.into_iter().map(|Problem { position, mut violation }| {
+/// Every problem with its line, which is looked up only now that there are some.
+fn refused(text: &[u8], problems: Vec<Problem>) -> Status {
+    let lines = Lines::of(text);
+    let violations = problems.into_iter().map(|Problem { mut position, mut violation }| {
+        position.line = lines.line(position.document, &violation.field).unwrap_or(position.line);
         violation.message = format!("{} ({position})", violation.message);
         violation
     });

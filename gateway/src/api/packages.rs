@@ -50,6 +50,10 @@ impl PackageService for PackageApi {
                 _ => return Err(order("every message after the first must carry bytes")),
             }
         }
+        if upload.is_empty() {
+            let rule = "a package must have bytes, and none came after the header";
+            return Err(status_code::invalid_field("part", Reason::MissingField, rule, ""));
+        }
         let stored = upload.finish(announced).await.map_err(|error| not_stored(&error))?;
         let record = Package {
             digest: stored.digest,
@@ -156,14 +160,18 @@ fn file_name(file: &str) -> Result<String, Status> {
     let good = !file.is_empty()
         && file.len() <= 255
         && !matches!(file, "." | "..")
-        && !file.contains(['/', '\\', '\0']);
+        && !file.contains(['/', '\\'])
+        && !file.chars().any(char::is_control);
     if good {
         return Ok(file.to_owned());
     }
-    let rule = "it must be a file's name of 1 to 255 bytes, without directories";
+    if file.is_empty() {
+        return Err(status_code::invalid_field("header.file", Reason::MissingField, "it must be given", ""));
+    }
+    let rule = "it must be a file's name of at most 255 bytes, without directories and control characters";
     Err(status_code::invalid_field(
         "header.file",
-        if file.is_empty() { Reason::MissingField } else { Reason::InvalidField },
+        Reason::InvalidField,
         rule,
         &serde_json::Value::from(file).to_string(),
     ))
@@ -196,7 +204,7 @@ mod tests {
     #[test]
     fn a_file_name_cannot_leave_its_directory() {
         assert!(file_name("api-examples.jar").is_ok());
-        for bad in ["", ".", "..", "a/b", "/etc/passwd", "a\\b", "a\0b", &"x".repeat(256)] {
+        for bad in ["", ".", "..", "a/b", "/etc/passwd", "a\\b", "a\0b", "a\nb", &"x".repeat(256)] {
             assert!(file_name(bad).is_err(), "{bad:?}");
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use isthmus_admission::{self as admission, Facts};
-use isthmus_dialects::Written;
+use isthmus_dialects::{Position, Problem, Written};
 use isthmus_model::component::{Component, ComponentKind, Runtime};
 use isthmus_model::name::{Digest, FullName, PrincipalName, Uid};
 use isthmus_model::order::Revision;
@@ -50,9 +50,12 @@ pub(super) fn message(
     Ok(prepare(component, mode((revision != 0).then_some(Revision(revision)))))
 }
 
-/// Admits a component that was read from a text.
-pub(super) fn written(store: &Handle, written: Written) -> Result<Component, admission::Rejection> {
-    admission::admit_written(written, &Stored(store))
+/// Admits the components that were read from a text, all or none.
+pub(super) fn all_written(
+    store: &Handle,
+    drafts: Vec<Written>,
+) -> Result<Vec<(Position, Component)>, Vec<Problem>> {
+    admission::admit_all(drafts, &Stored(store))
 }
 
 /// Encodes an admitted component.
@@ -69,15 +72,18 @@ pub(super) fn prepare(component: Component, mode: WriteMode) -> Prepared {
 
 /// The id that makes a retry safe.
 pub(super) fn request_id(principal: &PrincipalName, text: &str) -> Result<Option<RequestId>, Status> {
+    fits(text)?;
+    Ok((!text.is_empty()).then(|| RequestId::new(principal, text)))
+}
+
+/// Whether a request id is short enough.
+pub(super) fn fits(request_id: &str) -> Result<(), Status> {
     const LONGEST: usize = 64;
-    match text.len() {
-        0 => Ok(None),
-        1..=LONGEST => Ok(Some(RequestId::new(principal, text))),
-        _ => {
-            let rule = format!("it must have at most {LONGEST} bytes");
-            Err(status_code::invalid_field("requestId", Reason::TooLarge, rule, ""))
-        }
+    if request_id.len() <= LONGEST {
+        return Ok(());
     }
+    let rule = format!("it must have at most {LONGEST} bytes");
+    Err(status_code::invalid_field("requestId", Reason::TooLarge, rule, ""))
 }
 
 /// A component's name out of a request.

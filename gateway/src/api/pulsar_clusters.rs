@@ -10,6 +10,7 @@ use isthmus_model::reason::{Reason, Violation};
 use isthmus_proto::cluster::v1 as wire;
 use isthmus_proto::cluster::v1::pulsar_cluster_service_server::PulsarClusterService;
 use isthmus_proto::cluster::v1::watch_pulsar_clusters_response::Event;
+use isthmus_proto::convert;
 use tonic::{Request, Response, Status};
 
 use super::context::Context;
@@ -69,11 +70,18 @@ impl PulsarClusterService for PulsarClusters {
         let missing =
             || status_code::invalid_field("pulsarCluster", Reason::MissingField, "say which is meant", "");
         let written = request.into_inner().pulsar_cluster.ok_or_else(missing)?;
-        let cluster = PulsarCluster::try_from(written).map_err(status_code::unreadable)?;
-        let wrong = urls(&cluster);
-        if !wrong.is_empty() {
-            return Err(status_code::invalid("the Pulsar cluster cannot be reached like this", wrong));
-        }
+        let wrong = urls(&written);
+        let cluster = match PulsarCluster::try_from(written) {
+            Ok(cluster) if wrong.is_empty() => cluster,
+            Ok(_) => {
+                return Err(status_code::invalid("the Pulsar cluster cannot be reached like this", wrong));
+            }
+            Err(convert::Invalid(named)) => {
+                return Err(status_code::unreadable(convert::Invalid(
+                    named.into_iter().chain(wrong).collect(),
+                )));
+            }
+        };
         let name = cluster.name.clone();
         self.0.submit(&operator, Command::Resource(ResourceChange::PutPulsarCluster(cluster))).await?;
         self.show(&name).await
@@ -104,7 +112,7 @@ fn name(name: &str) -> Result<PulsarClusterName, Status> {
 }
 
 /// What is wrong with how a Pulsar cluster is reached.
-fn urls(cluster: &PulsarCluster) -> Vec<Violation> {
+fn urls(cluster: &wire::PulsarCluster) -> Vec<Violation> {
     let expected: [(&str, &str, &[&str], bool); 3] = [
         ("pulsarCluster.serviceUrl", &cluster.service_url, &["pulsar://", "pulsar+ssl://"], true),
         ("pulsarCluster.adminUrl", &cluster.admin_url, &["http://", "https://"], true),
@@ -142,13 +150,11 @@ mod tests {
 
     #[test]
     fn a_url_of_another_scheme_or_without_a_host_is_named() {
-        let cluster = PulsarCluster {
-            name: "east".parse().unwrap(),
+        let cluster = wire::PulsarCluster {
             service_url: "http://east:6650".into(),
             admin_url: "http://".into(),
-            pulsar_name: String::new(),
             state_service_url: "bk://east:4181".into(),
-            peers: Vec::new(),
+            ..wire::PulsarCluster::default()
         };
         let fields: Vec<_> = urls(&cluster).into_iter().map(|violation| violation.field).collect();
         assert_eq!(fields, ["pulsarCluster.serviceUrl", "pulsarCluster.adminUrl"]);

@@ -6,7 +6,7 @@
 
 use isthmus_model::access::{Role, Scope};
 use isthmus_model::component::{Component, ComponentKind};
-use isthmus_model::name::{FullName, Namespace, PrincipalName, Tenant};
+use isthmus_model::name::{ClusterName, FullName, Namespace, PrincipalName, Tenant};
 use isthmus_model::order::Revision;
 use isthmus_model::reason::Reason;
 use isthmus_proto::component::v1 as wire;
@@ -111,11 +111,16 @@ impl Components {
         let place = Place::parse(&request.tenant, &request.namespace)?;
         caller.holds(Role::Viewer, &place.scope())?;
         let labels = LabelSelector::parse(&request.label_selector)?;
+        let cluster: Option<ClusterName> = match request.cluster.as_str() {
+            "" => None,
+            name => Some(name.parse().map_err(|error| status_code::invalid_name("cluster", &error))?),
+        };
         let wanted = |view: &ComponentView<'_>| {
             view.kind() == kind
                 && labels.matches(&view.current().details.labels)
-                && (request.cluster.is_empty()
-                    || view.assignments().any(|share| share.cluster().as_str() == request.cluster))
+                && cluster
+                    .as_ref()
+                    .is_none_or(|cluster| view.assignments().any(|share| share.cluster() == cluster))
         };
         let mut after: Option<FullName> = match request.page_token.as_str() {
             "" => None,

@@ -10,7 +10,7 @@ use isthmus_daemon::clock::Clock;
 use isthmus_model::join_token;
 use isthmus_model::name::{ClusterName, Labels, PrincipalName};
 use isthmus_model::order::UnixMillis;
-use isthmus_model::reason::Reason;
+use isthmus_model::reason::{Reason, Violation};
 
 use super::authority::{self, Authority, Issued};
 use crate::clock::unix_millis;
@@ -188,7 +188,8 @@ impl Desk {
     fn sign(&self, cluster: &ClusterName, request: &[u8]) -> Result<Issued, Error> {
         self.authority.agent(cluster, request, self.clock.now()).map_err(|error| match error {
             authority::Error::Request(_) => {
-                Error::Rejected(Rejection::new(Reason::InvalidField, error.to_string()))
+                let violation = Violation::new("csr", Reason::InvalidField, error.to_string());
+                Error::Rejected(Rejection::new(Reason::InvalidField, error.to_string()).with(violation))
             }
             error => Error::Certificate(error),
         })

@@ -39,17 +39,18 @@ impl TryFrom<wire::Binding> for Binding {
 
     fn try_from(wire::Binding { principal, role, scope, deny }: wire::Binding) -> Result<Self, Invalid> {
         let mut problems = Problems::default();
-        let at = Path::ROOT;
+        let at = Path::ROOT.field("binding");
         let role = match problems.enumeration(&at.field("role"), role) {
-            wire::Role::Unspecified => {
+            None => None,
+            Some(wire::Role::Unspecified) => {
                 let message = "say which: viewer, developer, operator or admin";
                 problems.add(&at.field("role"), Reason::MissingField, message);
                 None
             }
-            wire::Role::Viewer => Some(Role::Viewer),
-            wire::Role::Developer => Some(Role::Developer),
-            wire::Role::Operator => Some(Role::Operator),
-            wire::Role::Admin => Some(Role::Admin),
+            Some(wire::Role::Viewer) => Some(Role::Viewer),
+            Some(wire::Role::Developer) => Some(Role::Developer),
+            Some(wire::Role::Operator) => Some(Role::Operator),
+            Some(wire::Role::Admin) => Some(Role::Admin),
         };
         let principal = problems.parse(&at.field("principal"), &principal);
         let scope = problems.parse(&at.field("scope"), &scope);
@@ -84,7 +85,7 @@ mod tests {
         let Invalid(violations) = Binding::try_from(wire::Binding::default()).unwrap_err();
         assert_eq!(
             violations.iter().map(|v| v.field.as_str()).collect::<Vec<_>>(),
-            ["role", "principal", "scope"]
+            ["binding.role", "binding.principal", "binding.scope"]
         );
     }
 }

@@ -143,7 +143,7 @@ impl TryFrom<wire::PulsarCluster> for PulsarCluster {
             log_index: _,
         } = cluster;
         let mut problems = Problems::default();
-        let at = Path::ROOT;
+        let at = Path::ROOT.field("pulsarCluster");
         let peer = |name: String, at: &Path<'_>, problems: &mut Problems| problems.parse(at, &name);
         let peers = placement::each(peers, &at.field("peers"), &mut problems, peer);
         match problems.parse(&at.field("name"), &name) {
@@ -182,6 +182,9 @@ mod tests {
             |Invalid(violations): Invalid| violations.into_iter().map(|v| v.field).collect::<Vec<_>>();
         assert_eq!(fields(taints(vec![wrong]).unwrap_err()), ["taints[0].key", "taints[0].effect"]);
         let wrong = wire::PulsarCluster { peers: vec!["ok".into(), "NO".into()], ..Default::default() };
-        assert_eq!(fields(PulsarCluster::try_from(wrong).unwrap_err()), ["peers[1]", "name"]);
+        assert_eq!(
+            fields(PulsarCluster::try_from(wrong).unwrap_err()),
+            ["pulsarCluster.peers[1]", "pulsarCluster.name"]
+        );
     }
 }

@@ -38,7 +38,7 @@ pub fn draft(component: wire::Component, kind: Option<ComponentKind>) -> Result<
 fn read(component: wire::Component, kind: Option<ComponentKind>, problems: &mut Problems) -> Draft {
     let wire::Component { kind: written, metadata, placement, spec, status: _ } = component;
     let root = Path::ROOT;
-    let written = read_kind(problems.enumeration(&root.field("kind"), written));
+    let written = read_kind(problems.enumeration(&root.field("kind"), written).unwrap_or_default());
     match (written, kind) {
         (None, None) => {
             problems.add(
@@ -50,7 +50,7 @@ fn read(component: wire::Component, kind: Option<ComponentKind>, problems: &mut 
         (Some(written), Some(kind)) if written != kind => {
             let message =
                 format!("this service is for {}; call that for {}", kind.plural(), written.plural());
-            problems.add(&root.field("kind"), Reason::ConflictingFields, message);
+            problems.conflict(&root.field("kind"), message, written.as_str());
         }
         _ => {}
     }

@@ -56,7 +56,7 @@ impl TryFrom<wire::Observation> for Observation {
         } = observation;
         let mut problems = Problems::default();
         let at = Path::ROOT;
-        let phase = read_phase(problems.enumeration(&at.field("phase"), phase));
+        let phase = read_phase(problems.enumeration(&at.field("phase"), phase).unwrap_or_default());
         if phase.is_none() {
             problems.add(&at.field("phase"), Reason::MissingField, "say how the assignment stands");
         }

@@ -76,7 +76,7 @@ impl From<TaintEffect> for wire::TaintEffect {
 
 pub(super) fn read(placement: wire::Placement, at: &Path<'_>, problems: &mut Problems) -> Placement {
     let wire::Placement { clusters, mode, tolerations, spread, min_clusters, max_clusters } = placement;
-    let mode = match problems.enumeration(&at.field("mode"), mode) {
+    let mode = match problems.enumeration(&at.field("mode"), mode).unwrap_or_default() {
         wire::Mode::Unspecified | wire::Mode::Singleton => Mode::Singleton,
         wire::Mode::Divided => Mode::Divided,
         wire::Mode::Replicated => Mode::Replicated,
@@ -109,7 +109,8 @@ fn requirement(
     let wire::Requirement { key, operator, values } = requirement;
     let key = problems.parse(&at.field("key"), &key);
     let operator = match problems.enumeration(&at.field("operator"), operator) {
-        wire::Operator::Unspecified => {
+        None => None,
+        Some(wire::Operator::Unspecified) => {
             problems.add(
                 &at.field("operator"),
                 Reason::MissingField,
@@ -117,10 +118,10 @@ fn requirement(
             );
             None
         }
-        wire::Operator::In => Some(Operator::In),
-        wire::Operator::NotIn => Some(Operator::NotIn),
-        wire::Operator::Exists => Some(Operator::Exists),
-        wire::Operator::DoesNotExist => Some(Operator::DoesNotExist),
+        Some(wire::Operator::In) => Some(Operator::In),
+        Some(wire::Operator::NotIn) => Some(Operator::NotIn),
+        Some(wire::Operator::Exists) => Some(Operator::Exists),
+        Some(wire::Operator::DoesNotExist) => Some(Operator::DoesNotExist),
     };
     Some(Requirement { key: key?, operator: operator?, values })
 }
@@ -131,7 +132,11 @@ fn toleration(toleration: wire::Toleration, at: &Path<'_>, problems: &mut Proble
         None => None,
         Some(key) => Some(problems.parse(&at.field("key"), &key)?),
     };
-    Some(Toleration { key, value, effect: taint_effect(problems.enumeration(&at.field("effect"), effect)) })
+    Some(Toleration {
+        key,
+        value,
+        effect: taint_effect(problems.enumeration(&at.field("effect"), effect).unwrap_or_default()),
+    })
 }
 
 fn spread_over(spread: wire::Spread, at: &Path<'_>, problems: &mut Problems) -> Option<Spread> {
@@ -142,14 +147,14 @@ fn spread_over(spread: wire::Spread, at: &Path<'_>, problems: &mut Problems) -> 
 pub(super) fn taint(taint: cluster::Taint, at: &Path<'_>, problems: &mut Problems) -> Option<Taint> {
     let cluster::Taint { key, value, effect } = taint;
     let key = problems.parse(&at.field("key"), &key);
-    let effect = taint_effect(problems.enumeration(&at.field("effect"), effect));
-    if effect.is_none() {
-        problems.add(
-            &at.field("effect"),
-            Reason::MissingField,
-            "say what the taint does: NoPlace, PreferNoPlace or Evict",
-        );
-    }
+    let effect = problems.enumeration(&at.field("effect"), effect).and_then(|effect| {
+        let effect = taint_effect(effect);
+        if effect.is_none() {
+            let message = "say what the taint does: NoPlace, PreferNoPlace or Evict";
+            problems.add(&at.field("effect"), Reason::MissingField, message);
+        }
+        effect
+    });
     Some(Taint { key: key?, value, effect: effect? })
 }
 

@@ -100,31 +100,39 @@ impl Problems {
         self.0.push(violation.with_value(&value.into().to_string()));
     }
 
+    /// A value does not go with what is said elsewhere.
+    pub(super) fn conflict(&mut self, path: &Path<'_>, message: impl Into<String>, value: impl Into<Value>) {
+        let violation = Violation::new(path.to_string(), Reason::ConflictingFields, message);
+        self.0.push(violation.with_value(&value.into().to_string()));
+    }
+
     /// Something is wrong that has no value, or one that may hold a credential.
     pub(super) fn add(&mut self, path: &Path<'_>, reason: Reason, message: impl Into<String>) {
         self.0.push(Violation::new(path.to_string(), reason, message));
     }
 
-    /// A value of the model's own type, or what its parser says against it.
+    /// A value of the model's own type, or what its parser says against it; empty text counts as not given.
     pub(super) fn parse<T>(&mut self, path: &Path<'_>, text: &str) -> Option<T>
     where
         T: std::str::FromStr<Err = isthmus_model::name::Invalid>,
     {
-        text.parse()
-            .map_err(|error: isthmus_model::name::Invalid| self.invalid(path, error.to_string(), text))
-            .ok()
+        let wrong = |error: isthmus_model::name::Invalid| match text {
+            "" => self.add(path, Reason::MissingField, "it must be given"),
+            text => self.invalid(path, error.to_string(), text),
+        };
+        text.parse().map_err(wrong).ok()
     }
 
-    /// An enum's number as its value; a number that this version does not know is wrong.
-    pub(super) fn enumeration<E: TryFrom<i32> + Default>(&mut self, path: &Path<'_>, number: i32) -> E {
-        E::try_from(number).unwrap_or_else(|_| {
+    /// An enum's number as its value; a number that this version does not know is wrong, and none.
+    pub(super) fn enumeration<E: TryFrom<i32>>(&mut self, path: &Path<'_>, number: i32) -> Option<E> {
+        let wrong = |_| {
             self.invalid(
                 path,
                 format!("{number} is not a value of this enum that this version knows"),
                 number,
             );
-            E::default()
-        })
+        };
+        E::try_from(number).map_err(wrong).ok()
     }
 
     /// JSON text as an object; empty text is the empty object. The text is not repeated: it may hold credentials.

@@ -133,7 +133,7 @@ pub(super) fn read(spec: wire::Spec, at: &Path<'_>, problems: &mut Problems) -> 
         max_replicas,
         show_precise_parallelism,
         processing_guarantee: guarantee(
-            problems.enumeration(&at.field("processingGuarantee"), processing_guarantee),
+            problems.enumeration(&at.field("processingGuarantee"), processing_guarantee).unwrap_or_default(),
         ),
         auto_ack: auto_ack.unwrap_or(true),
         input: written_input.map(|written| input(written, &at.field("input"), problems)),
@@ -152,7 +152,7 @@ pub(super) fn read(spec: wire::Spec, at: &Path<'_>, problems: &mut Problems) -> 
         transform: written_transform.map(|t| transform(t, &at.field("transform"), problems)),
         log_topic,
         log_topic_agent: log_topic_agent(
-            problems.enumeration(&at.field("logTopicAgent"), written_log_topic_agent),
+            problems.enumeration(&at.field("logTopicAgent"), written_log_topic_agent).unwrap_or_default(),
         ),
         resources: written_resources.map(Into::into).unwrap_or_default(),
         runtime_flags,

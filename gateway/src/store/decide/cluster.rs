@@ -28,6 +28,12 @@ pub(super) fn change(
         ClusterChange::Join { .. } | ClusterChange::Forget => false,
         ClusterChange::Renew { certificate, renewal } => {
             let identity = view.identity();
+            if state.certificate_revoked(&identity.certificate.serial) {
+                return Err(Rejection::new(
+                    Reason::CertificateRevoked,
+                    format!("cluster {name} was revoked; it must join again with a new join token"),
+                ));
+            }
             identity.certificate == *certificate
                 && renewal.as_ref().is_none_or(|renewal| *renewal == identity.renewal)
         }

@@ -6,7 +6,7 @@ use isthmus_model::policy::{Mode, Taint, TaintEffect, Toleration};
 use isthmus_model::reason::Reason;
 
 use super::fixture::*;
-use crate::store::command::{ClusterChange, Command, JoinToken, ResourceChange, SecretHash};
+use crate::store::command::{Certificate, ClusterChange, Command, JoinToken, ResourceChange, SecretHash};
 use crate::store::commit::Change;
 
 fn taint(effect: TaintEffect) -> ClusterChange {
@@ -38,6 +38,17 @@ fn a_join_token_is_good_once_for_its_cluster_and_until_it_expires() {
     assert_eq!(join(&mut store, "a", b"2"), Err(Reason::TokenExpired));
     let view = store.state.cluster(&"a".parse().unwrap()).unwrap();
     assert_eq!((&view.cluster().labels, view.health()), (&labels(&[("region", "eu")]), Health::Disconnected));
+}
+
+#[test]
+fn a_revoked_cluster_gets_a_certificate_by_joining_again_and_not_by_renewal() {
+    let mut store = Store::with_clusters(&["a"], 10);
+    let renew = || {
+        let certificate = Certificate { serial: "02".to_owned(), not_after: UnixMillis(u64::MAX) };
+        cluster("a", ClusterChange::Renew { certificate, renewal: Some(SecretHash::of(b"next")) })
+    };
+    store.must(Command::Resource(ResourceChange::RevokeCertificate { serial: "01".to_owned() }));
+    assert_eq!(store.submit(renew()).unwrap_err().reason, Reason::CertificateRevoked);
 }
 
 #[test]

@@ -435,7 +435,7 @@ fn everything_that_is_wrong_is_named_at_once_with_its_path() {
     assert_eq!(
         violations.iter().map(told).collect::<Vec<_>>(),
         [
-            "kind ConflictingFields",
+            "kind ConflictingFields \"Source\"",
             "placement.mode InvalidField 77",
             "placement.clusters[0].key InvalidField \"-\"",
             "placement.clusters[0].operator MissingField",

@@ -54,7 +54,8 @@ pub(super) fn input(input: wire::Input, at: &Path<'_>, problems: &mut Problems) 
         let config = consumer(config, &at.field("topics").key(&topic), problems);
         read.insert(topic, config);
     }
-    let position = problems.enumeration(&at.field("subscriptionPosition"), subscription_position);
+    let position =
+        problems.enumeration(&at.field("subscriptionPosition"), subscription_position).unwrap_or_default();
     Input {
         topics: read,
         type_class_name,
@@ -207,7 +208,7 @@ fn producer(producer: wire::ProducerConfig, at: &Path<'_>, problems: &mut Proble
         use_thread_local_producers,
         crypto: written_crypto.map(|c| crypto(c, &at.field("crypto"), problems)),
         batch_builder,
-        compression: match problems.enumeration(&at.field("compression"), compression) {
+        compression: match problems.enumeration(&at.field("compression"), compression).unwrap_or_default() {
             wire::Compression::Unspecified | wire::Compression::Lz4 => Compression::Lz4,
             wire::Compression::None => Compression::None,
             wire::Compression::Zlib => Compression::Zlib,
