@@ -86,7 +86,7 @@ impl Manifests {
             match FullName::new(tenant, namespace, name) {
                 Ok(name) => named.push((position.document, *kind, name)),
                 Err(error) => {
-                    unnamed.push(Problem { position, violation: nameless(written.origin(), &error) })
+                    unnamed.push(Problem { position, violation: nameless(written.origin(), &error) });
                 }
             }
         }

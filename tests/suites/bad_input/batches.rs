@@ -7,7 +7,7 @@ use isthmus_model::reason::Reason::{
 };
 use isthmus_proto::component::v1::batch_item::Action;
 use isthmus_proto::component::v1::batch_result::Outcome;
-use isthmus_proto::component::v1::{BatchItem, BatchRequest, Component, Kind};
+use isthmus_proto::component::v1::{BatchItem, BatchRequest, Component, DeleteRequest, Kind};
 use isthmus_proto::failure::unembedded;
 use isthmus_tests::Client;
 use isthmus_tests::fixture::{delete, function};
@@ -44,6 +44,7 @@ async fn every_wrong_item_of_a_batch_is_refused_and_changes_nothing() -> Result<
     let long = BatchItem { request_id: "r".repeat(65), ..first };
     let nothing = BatchItem { sequence: 1, ..BatchItem::default() };
     let crowd = BatchRequest { items: vec![BatchItem::default(); 4097] };
+    let kindless_end = DeleteRequest { kind: Kind::Unspecified.into(), ..delete("present") };
     let small = || function("f").replicas(0).build();
 
     let cases: Vec<Case<'_>> = vec![
@@ -56,7 +57,7 @@ async fn every_wrong_item_of_a_batch_is_refused_and_changes_nothing() -> Result<
         fields(
             "an end of no kind",
             &[(MissingField, "delete.kind", "")],
-            alone(admin, item(Action::Delete(delete("present")))),
+            alone(admin, item(Action::Delete(kindless_end))),
         ),
         fields(
             "a wrong component to create",

@@ -16,10 +16,10 @@ use tonic::Code;
 use super::case::{Case, case, fields, run};
 use super::setting::Setting;
 
-fn link(pulsar_cluster: &str, service_url: &str, admin_url: &str) -> Option<Link> {
+fn link(pulsar_cluster: &str, service_url: &str, admin_url: &str) -> Link {
     let [pulsar_cluster, service_url, admin_url] =
         [pulsar_cluster, service_url, admin_url].map(str::to_owned);
-    Some(Link { pulsar_cluster, service_url, admin_url })
+    Link { pulsar_cluster, service_url, admin_url }
 }
 
 fn pulsar(name: &str, service_url: &str, admin_url: &str) -> PulsarCluster {
@@ -33,7 +33,8 @@ async fn every_wrong_call_about_clusters_is_refused_and_changes_nothing() -> Res
     let Setting { admin, dev, viewer, federation, nobody, .. } = &setting;
     let csr = FreshKey::generate()?.request;
     nobody.joining().join(JoinRequest { token: federation.token("east").await?, csr: csr.into() }).await?;
-    let linked = LinkClusterRequest { cluster: "east".into(), link: link(PULSAR, "", ""), default: true };
+    let linked =
+        LinkClusterRequest { cluster: "east".into(), link: Some(link(PULSAR, "", "")), default: true };
     admin.clusters().link_cluster(linked).await?;
 
     let token = |cluster: &str, label: (&str, &str), seconds: i64| {
@@ -97,7 +98,7 @@ async fn every_wrong_call_about_clusters_is_refused_and_changes_nothing() -> Res
         fields(
             "a link to no name",
             &[(MissingField, "link.pulsarCluster", "")],
-            linking("east", link("", "", "")),
+            linking("east", Some(link("", "", ""))),
         ),
         fields(
             "a link by URLs of another kind",
@@ -105,19 +106,19 @@ async fn every_wrong_call_about_clusters_is_refused_and_changes_nothing() -> Res
                 (InvalidField, "link.serviceUrl", "\"http://p:6650\""),
                 (InvalidField, "link.adminUrl", "\"pulsar://p:8080\""),
             ],
-            linking("east", link(PULSAR, "http://p:6650", "pulsar://p:8080")),
+            linking("east", Some(link(PULSAR, "http://p:6650", "pulsar://p:8080"))),
         ),
         case(
             "a link to a Pulsar cluster that is not there",
             Code::NotFound,
             NotFound,
-            linking("east", link("elsewhere", "", "")),
+            linking("east", Some(link("elsewhere", "", ""))),
         ),
         case(
             "a link of a cluster that is not there",
             Code::NotFound,
             NotFound,
-            linking("west", link(PULSAR, "", "")),
+            linking("west", Some(link(PULSAR, "", ""))),
         ),
         case("an unlinking of a cluster that is not there", Code::NotFound, NotFound, async {
             let request = UnlinkClusterRequest { cluster: "west".into(), pulsar_cluster: PULSAR.into() };

@@ -10,7 +10,7 @@ use isthmus_proto::component::v1::{
     ApplyRequest, CreateRequest, DeleteRequest, ExplainRequest, GetRequest, Kind, ListRequest, LogsRequest,
     Mode, Operator, Requirement, UpdateRequest, WatchRequest,
 };
-use isthmus_tests::fixture::{Fixture, delete, function, get, name, sink, source};
+use isthmus_tests::fixture::{Fixture, delete, function, get, name, package, sink, source};
 use tonic::Code;
 
 use super::case::{Case, case, fields, run};
@@ -134,7 +134,7 @@ async fn every_wrong_change_of_a_component_is_refused_and_changes_nothing() -> R
             made(function("f").with(|spec| spec.user_config_json = "{".into())),
         ),
         fields("a sink that runs on Go", &[(InvalidField, "spec.runtime", "\"go\"")], async {
-            admin.sinks().create(sink("s").create()).await.map(drop)
+            admin.sinks().create(sink("s").go(package("/pulsar/absent", "")).create()).await.map(drop)
         }),
         fields("a source that reads", &[(ConflictingFields, "spec.input", "")], async {
             let source = source("s").input("in").java(stored.clone(), "org.example.Source");

@@ -17,17 +17,21 @@ use super::setting::Setting;
 
 const NOWHERE: &str = "sha256:abababababababababababababababababababababababababababababababab";
 
-async fn upload(client: &Client, parts: Vec<Option<Part>>) -> Result<(), Status> {
+async fn upload(client: &Client, parts: Vec<Part>) -> Result<(), Status> {
+    upload_raw(client, parts.into_iter().map(Some).collect()).await
+}
+
+async fn upload_raw(client: &Client, parts: Vec<Option<Part>>) -> Result<(), Status> {
     let parts: Vec<_> = parts.into_iter().map(|part| UploadPackageRequest { part }).collect();
     client.packages().upload_package(tokio_stream::iter(parts)).await.map(drop)
 }
 
-fn header(file: &str, location: &str) -> Option<Part> {
-    Some(Part::Header(UploadHeader { file: file.into(), location: location.into() }))
+fn header(file: &str, location: &str) -> Part {
+    Part::Header(UploadHeader { file: file.into(), location: location.into() })
 }
 
-fn chunk() -> Option<Part> {
-    Some(Part::Chunk(b"code".to_vec().into()))
+fn chunk() -> Part {
+    Part::Chunk(b"code".to_vec().into())
 }
 
 #[tokio::test]
@@ -89,7 +93,7 @@ async fn every_wrong_call_about_packages_is_refused_and_changes_nothing() -> Res
         fields(
             "a message of nothing",
             &[(InvalidField, "part", "")],
-            upload(admin, vec![header("a.jar", ""), None]),
+            upload_raw(admin, vec![Some(header("a.jar", "")), None]),
         ),
         fields("an upload of nothing", &[(InvalidField, "part", "")], upload(admin, vec![])),
         fields(
