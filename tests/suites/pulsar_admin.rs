@@ -62,10 +62,14 @@ async fn a_plain_topic(pulsar: &Pulsar, traffic: &Traffic, admin: &Admin) -> Res
         Load { topic: topic.to_string(), schema: Schema::Bytes, prefix: "m".into(), count: 3, seed: 1 };
     pulsar.create_subscription(&topic.to_string(), "idle").await?;
     traffic.produce(&pulsar.service_url(), &load, SOON).await?;
-    let stats = admin.stats(&topic).await?;
+    // The broker counts the size of a backlog a moment after the messages.
+    let stats = until("the sizes to be counted", SOON, async || match admin.stats(&topic).await {
+        Ok(stats) if stats.storage_size > 0 && stats.backlog_size > 0 => Ok(stats),
+        other => Err(format!("{other:?}")),
+    })
+    .await?;
     let backlog = stats.subscriptions.get("idle").map(|idle| (idle.msg_backlog, idle.durable));
     assert_eq!(backlog, Some((3, true)));
-    assert!(stats.storage_size > 0 && stats.backlog_size > 0, "{stats:?}");
     let kind = stats.subscriptions.get("sub").map(|sub| sub.subscription_type);
     assert!(kind.is_some_and(|kind| kind != SubscriptionType::Unknown), "{kind:?}");
 

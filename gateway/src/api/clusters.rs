@@ -270,11 +270,14 @@ impl<S: Sessions> ClusterService for Clusters<S> {
     ) -> Result<Response<wire::Cluster>, Status> {
         let operator = principal(&request)?;
         let cluster = named("cluster", &request.into_inner().cluster)?;
-        let serial =
-            |state: &State| state.cluster(&cluster).map(|view| view.identity().certificate.serial.clone());
-        let serial = self.context.read(serial).await?.ok_or_else(|| unknown(&cluster))?;
-        let change = ResourceChange::RevokeCertificate { serial };
-        self.context.submit(&operator, Command::Resource(change)).await?;
+        let serials = |state: &State| {
+            let identity = state.cluster(&cluster)?.identity();
+            Some(identity.serials().map(str::to_owned).collect::<Vec<_>>())
+        };
+        for serial in self.context.read(serials).await?.ok_or_else(|| unknown(&cluster))? {
+            let change = ResourceChange::RevokeCertificate { serial };
+            self.context.submit(&operator, Command::Resource(change)).await?;
+        }
         self.sessions.close(&cluster);
         self.show(&cluster).await
     }

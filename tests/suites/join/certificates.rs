@@ -6,24 +6,28 @@ use isthmus_proto::cluster::v1::RevokeClusterRequest;
 use isthmus_proto::component::v1::ListRequest;
 use isthmus_proto::sync::v1::gateway_frame::Frame;
 use isthmus_proto::sync::v1::{
-    AgentFrame, FetchPackageRequest, GatewayFrame, Hello, RenewRequest, agent_frame,
+    AgentFrame, CertificateRequest, FetchPackageRequest, GatewayFrame, Hello, RenewRequest, agent_frame,
 };
 use isthmus_tests::Federation;
 use isthmus_tests::client::{Client, identity};
 use isthmus_tests::refusal::{of_status, refused};
 use tonic::{Code, Status, Streaming};
 
-/// Opens a session and says hello, as an agent that has nothing yet.
-async fn session(client: &Client) -> Result<Streaming<GatewayFrame>, Status> {
+/// Opens a session and says hello, as an agent that has nothing yet, and then what else there is to say.
+async fn session(
+    client: &Client,
+    then: Option<agent_frame::Frame>,
+) -> Result<Streaming<GatewayFrame>, Status> {
     let hello = Hello { boot_id: vec![1; 16].into(), ..Hello::default() };
-    let frame = AgentFrame { frame: Some(agent_frame::Frame::Hello(hello)) };
+    let said = [Some(agent_frame::Frame::Hello(hello)), then].into_iter().flatten();
+    let frames: Vec<_> = said.map(|frame| AgentFrame { frame: Some(frame) }).collect();
     // The sending side stays open for as long as the answer is read.
-    let frames = futures::StreamExt::chain(futures::stream::iter([frame]), futures::stream::pending());
+    let frames = futures::StreamExt::chain(futures::stream::iter(frames), futures::stream::pending());
     Ok(client.sync().session(frames).await?.into_inner())
 }
 
 async fn first_frame(client: &Client) -> Result<Frame, Status> {
-    let mut stream = session(client).await?;
+    let mut stream = session(client, None).await?;
     let frame = stream.message().await?.and_then(|frame| frame.frame);
     frame.ok_or_else(|| Status::internal("no frame came"))
 }
@@ -90,5 +94,28 @@ async fn a_revoked_cluster_is_cut_off_at_once_and_comes_back_with_a_new_token_on
     std::fs::write(&token_file, token).context("hand it the new token")?;
     federation.resume_agent("east").await?;
     federation.until_connected(1).await?;
+    federation.end().await
+}
+
+#[tokio::test]
+async fn a_revocation_ends_the_certificates_before_a_rotation_too() -> Result<()> {
+    let mut federation = Federation::builder().agents(["east"]).start().await?;
+    let before = federation.connection().agent(federation.agent("east")?.data())?;
+    federation.stop_agent("east").await?;
+    let request = CertificateRequest { csr: super::joining("").csr };
+    let mut stream = session(&before, Some(agent_frame::Frame::CertificateRequest(request))).await?;
+    let rotated = loop {
+        match stream.message().await?.and_then(|frame| frame.frame).context("the session goes on")? {
+            Frame::Certificate(certificate) => break certificate,
+            _ => {}
+        }
+    };
+    assert!(rotated.refused.is_empty() && !rotated.chain.is_empty(), "{rotated:?}");
+    first_frame(&before).await.context("a renewal may get lost: the certificate before it is still good")?;
+
+    let request = RevokeClusterRequest { cluster: "east".into() };
+    federation.client().clusters().revoke_cluster(request).await?;
+    let refusal = first_frame(&before).await.expect_err("all of its certificates were revoked");
+    assert_eq!(of_status(&refusal).1, Reason::CertificateRevoked);
     federation.end().await
 }

@@ -44,7 +44,7 @@ pub(super) fn joined(
             name: name.clone(),
             desired: DesiredSet::default(),
             seen: HashMap::new(),
-            identity: Identity { certificate: certificate.clone(), renewal: *renewal },
+            identity: Identity::new(certificate.clone(), *renewal),
             confirmed: None,
         },
     );
@@ -68,12 +68,13 @@ pub(super) fn changed(state: &mut State, commit: &Commit, name: &ClusterName, ch
     match change {
         ClusterChange::Join { certificate, renewal, .. } => {
             identify(state, id, |identity| {
-                *identity = Identity { certificate: certificate.clone(), renewal: *renewal };
+                identity.succeed(certificate.clone(), commit.time);
+                identity.renewal = *renewal;
             });
             use_up(state, commit, change);
         }
         ClusterChange::Renew { certificate, renewal } => identify(state, id, |identity| {
-            identity.certificate = certificate.clone();
+            identity.succeed(certificate.clone(), commit.time);
             identity.renewal = renewal.unwrap_or(identity.renewal);
         }),
         ClusterChange::Declare(declared) => cluster.declared = declared.clone(),

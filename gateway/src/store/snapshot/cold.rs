@@ -42,6 +42,8 @@ struct ColdCluster {
     health: Health,
     set_generation: SetGeneration,
     certificate: Certificate,
+    #[serde(default)]
+    older_certificates: Vec<Certificate>,
     renewal: SecretHash,
     #[serde(default)]
     confirmed: Option<Digest>,
@@ -65,6 +67,7 @@ impl Cold {
                     health: view.health(),
                     set_generation: view.set_generation(),
                     certificate: view.identity().certificate.clone(),
+                    older_certificates: view.identity().older.clone(),
                     renewal: view.identity().renewal,
                     confirmed: view.confirmed_deletions(),
                 })
@@ -102,7 +105,11 @@ impl Cold {
                 name,
                 desired: DesiredSet::restored(cold.set_generation),
                 seen: HashMap::new(),
-                identity: Identity { certificate: cold.certificate, renewal: cold.renewal },
+                identity: Identity {
+                    certificate: cold.certificate,
+                    older: cold.older_certificates,
+                    renewal: cold.renewal,
+                },
                 confirmed: cold.confirmed,
             };
             state.clusters.insert(id, cluster);

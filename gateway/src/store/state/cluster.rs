@@ -5,6 +5,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use isthmus_model::name::{ClusterName, Digest};
+use isthmus_model::order::UnixMillis;
 use isthmus_model::pulsar_cluster::PulsarCluster;
 
 use super::desired::DesiredSet;
@@ -24,8 +25,29 @@ pub(crate) struct ClusterState {
 /// What an agent proves itself with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
-    /// Its current certificate. Older ones stay good until they end or are revoked, because a renewal may get lost on its way.
+    /// Its current certificate.
     pub certificate: Certificate,
+    /// Those before it that have not ended yet. They stay good, because a renewal may get lost on its way.
+    pub older: Vec<Certificate>,
     /// Hash of its renewal credential.
     pub renewal: SecretHash,
+}
+
+impl Identity {
+    /// Of an agent that has just joined.
+    pub(crate) fn new(certificate: Certificate, renewal: SecretHash) -> Self {
+        Self { certificate, older: Vec::new(), renewal }
+    }
+
+    /// Serial numbers of all certificates that may be good.
+    pub fn serials(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.certificate).chain(&self.older).map(|certificate| certificate.serial.as_str())
+    }
+
+    /// Takes the next certificate, given at this time.
+    pub(crate) fn succeed(&mut self, next: Certificate, at: UnixMillis) {
+        let before = std::mem::replace(&mut self.certificate, next);
+        self.older.push(before);
+        self.older.retain(|certificate| certificate.not_after > at);
+    }
 }
