@@ -105,9 +105,9 @@ async fn a_revocation_ends_the_certificates_before_a_rotation_too() -> Result<()
     let request = CertificateRequest { csr: super::joining("").csr };
     let mut stream = session(&before, Some(agent_frame::Frame::CertificateRequest(request))).await?;
     let rotated = loop {
-        match stream.message().await?.and_then(|frame| frame.frame).context("the session goes on")? {
-            Frame::Certificate(certificate) => break certificate,
-            _ => {}
+        let frame = stream.message().await?.and_then(|frame| frame.frame);
+        if let Frame::Certificate(certificate) = frame.context("the session goes on")? {
+            break certificate;
         }
     };
     assert!(rotated.refused.is_empty() && !rotated.chain.is_empty(), "{rotated:?}");
