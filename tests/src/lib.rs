@@ -8,6 +8,7 @@
 //! client      the gateway's services, as whoever calls
 //! fixture     what the tests deploy
 //! refusal     what a refused call says
+//! nothing     a target that runs nothing
 //! ```
 
 pub mod world;
@@ -15,6 +16,7 @@ pub mod federation;
 pub mod client;
 pub mod fixture;
 pub mod refusal;
+pub mod nothing;
 
 pub use client::{Client, Connection};
 pub use federation::Federation;

@@ -6,17 +6,14 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, ensure};
-use bytes::Bytes;
-use futures::Stream;
 use isthmus_agent::inbox::{self, budget::Budget};
 use isthmus_agent::link::identity::{Credentials, path_in};
 use isthmus_agent::link::{self, Link, enrol, fetch};
 use isthmus_agent::report::Reports;
-use isthmus_agent::target::{DesiredHandle, LogOptions, Observe, Packages, Target};
 use isthmus_daemon::admin::Readiness;
 use isthmus_daemon::clock::{Clock, SystemClock};
 use isthmus_model::cluster::Declared;
-use isthmus_model::name::Uid;
+use isthmus_tests::nothing::Nothing;
 use isthmus_tests::{Federation, SOON, until};
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -36,39 +33,6 @@ impl Clock for Shifted {
 
     fn boot(&self) -> Duration {
         SystemClock.boot()
-    }
-}
-
-/// Runs nothing.
-#[derive(Debug)]
-struct Nothing;
-
-impl Target for Nothing {
-    type Error = std::io::Error;
-    type LogError = std::io::Error;
-
-    async fn declare(&self) -> Declared {
-        Declared::default()
-    }
-
-    async fn run<O: Observe, P: Packages>(
-        self: Arc<Self>,
-        _desired: DesiredHandle,
-        _observe: O,
-        _packages: P,
-        stop: CancellationToken,
-    ) -> Result<(), std::io::Error> {
-        stop.cancelled().await;
-        Ok(())
-    }
-
-    async fn logs(
-        &self,
-        _uid: Uid,
-        _instance: u32,
-        _options: LogOptions,
-    ) -> Result<impl Stream<Item = Result<Bytes, std::io::Error>> + Send + 'static, std::io::Error> {
-        Ok(futures::stream::empty())
     }
 }
 

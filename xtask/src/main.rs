@@ -6,6 +6,7 @@ mod check;
 mod codegen;
 mod test;
 mod demo;
+mod bench;
 
 use std::{
     path::{Path, PathBuf},
@@ -26,6 +27,8 @@ struct Args {
 enum Chore {
     /// The main job, shown: two functions deployed through a gateway run on two agents against a real Pulsar.
     Demo(demo::Options),
+    /// Measures the programs beside references on this machine: accept, propagate, memory, restart.
+    Bench(bench::Options),
     /// Everything that proves the tree: formatting, lints, edges, printed files, then all tests.
     Test {
         /// Stop before the tests that start real servers.
@@ -45,6 +48,7 @@ enum Chore {
 fn main() -> ExitCode {
     let outcome = match Args::parse().chore {
         Chore::Demo(options) => demo::run(options),
+        Chore::Bench(options) => bench::run(&root(), &options),
         Chore::Test { fast } => test::run(&root(), fast),
         Chore::Codegen => codegen::write(&root()),
         Chore::Check { bless } => check::run(&root(), bless),

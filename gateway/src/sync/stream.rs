@@ -205,6 +205,9 @@ impl Driver {
                 permit = out.reserve(), if !self.outgoing.is_empty() => {
                     let Ok(permit) = permit else { return End::Gone };
                     if let Some(frame) = self.outgoing.pop_front() {
+                        if matches!(frame, ToAgent::Delta(_)) {
+                            metrics::counter!("isthmus_deltas_total").increment(1);
+                        }
                         permit.send(Ok(GatewayFrame { frame: Some(frame) }));
                     }
                     match self.follow().await {

@@ -255,6 +255,15 @@ fn an_agent_whose_set_is_equal_is_sent_nothing() {
 }
 
 #[test]
+fn a_set_that_was_durable_before_the_session_counts_as_acknowledged() {
+    let mut set = Set::remembering(8);
+    set.want(1);
+    let agent = Agent { holds: set.wanted.clone(), set: set.generation, ..Agent::default() };
+    let actions = say(&mut session(), agent.hello(), &set);
+    assert!(actions.contains(&Action::Acknowledged(SetGeneration(set.generation))), "{actions:?}");
+}
+
+#[test]
 fn a_change_is_told_as_a_difference_and_the_newest_of_several_wins() {
     let (mut session, mut agent, mut set) = (session(), Agent::default(), Set::remembering(8));
     talk(&mut session, &mut agent, &set, FromAgent::Hello(wire::Hello::default()));
