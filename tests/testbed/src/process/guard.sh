@@ -49,6 +49,9 @@ while :; do
     status=$?
     kill -s 0 "$server" 2>/dev/null || break
 done
+# A wait that a signal interrupted tells of the signal, even if the server ended at that moment; its own word is then still to
+# be had. It is not when it was told already: 127.
+if wait "$server"; then status=0; else told=$?; [ "$told" -eq 127 ] || status=$told; fi
 signal KILL # what the server started and left behind
 kill -s TERM "$watch" 2>/dev/null
 exit "$status"
