@@ -338,7 +338,7 @@ impl Federation {
     /// All components, once those that were deleted are gone.
     pub async fn settled(&self) -> Result<Vec<Component>> {
         let deleted = |component: &&Component| {
-            component.metadata.as_ref().is_some_and(|metadata| metadata.delete_time.is_some())
+            component.status.as_ref().is_some_and(|status| status.phase == "Terminating")
         };
         Ok(until("what was deleted to be gone", PATIENCE, async || {
             let all = self.list_all().await.map_err(|error| format!("{error:#}"))?;
