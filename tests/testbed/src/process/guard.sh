@@ -53,5 +53,7 @@ done
 # be had. It is not when it was told already: 127.
 if wait "$server"; then status=0; else told=$?; [ "$told" -eq 127 ] || status=$told; fi
 signal KILL # what the server started and left behind
+while kill -s 0 -- "-$server" 2>/dev/null; do sleep 0.02; done
 kill -s TERM "$watch" 2>/dev/null
+wait "$watch"
 exit "$status"
