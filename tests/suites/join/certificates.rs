@@ -64,10 +64,8 @@ async fn a_session_needs_an_agents_certificate_of_this_federation() -> Result<()
     assert_eq!(of_status(&refusal), (Code::PermissionDenied, Reason::Forbidden));
     let foreign = here.connection().agent(there.agent("east")?.data())?;
     let refusal = first_frame(&foreign).await.expect_err("another federation's root signed this");
-    assert!(
-        matches!(refusal.code(), Code::Unavailable | Code::Unknown | Code::Unauthenticated),
-        "{refusal:?}"
-    );
+    // The handshake fails, and what a client makes of a connection that ends depends on what it was about to write.
+    assert!(matches!(refusal.code(), Code::Unavailable | Code::Unknown | Code::Cancelled), "{refusal:?}");
     there.end().await?;
     here.end().await
 }

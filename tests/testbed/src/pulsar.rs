@@ -190,9 +190,20 @@ impl Pulsar {
     }
 
     /// Starts it again on the same ports and data, if it does not run.
+    ///
+    /// A bookie that was killed stands in the metadata until its session is over, up to 30 s, and one that comes back sooner
+    /// ends itself: it is started again then, as a supervisor would.
     pub async fn resume(&mut self) -> Result<(), Error> {
+        const STARTS: usize = 4;
         let Self { options, server, run, ports, .. } = self;
         let checks = checks(options, ports);
+        for _ in 1..STARTS {
+            let ready = async || ready(&checks, options.state_store.then_some(&ports.stream_storage)).await;
+            match server.resume(run, ready).await {
+                Err(server::Error::Ended { .. }) => {}
+                other => return other.map_err(Error::Server),
+            }
+        }
         let ready = async || ready(&checks, options.state_store.then_some(&ports.stream_storage)).await;
         server.resume(run, ready).await.map_err(Error::Server)
     }

@@ -55,5 +55,5 @@ if wait "$server"; then status=0; else told=$?; [ "$told" -eq 127 ] || status=$t
 signal KILL # what the server started and left behind
 while kill -s 0 -- "-$server" 2>/dev/null; do sleep 0.02; done
 kill -s TERM "$watch" 2>/dev/null
-wait "$watch"
+wait "$watch" 2>/dev/null # its end is not the server's word
 exit "$status"
