@@ -317,7 +317,7 @@ impl Watch<'_> {
                 }
                 Ok(read) => read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                // Empty for now.
+                // Nothing has come yet.
                 Err(_) => return,
             };
             if let Err(error) = self.log.write(chunk.get(..read).unwrap_or_default()) {

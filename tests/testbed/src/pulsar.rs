@@ -197,15 +197,14 @@ impl Pulsar {
         const STARTS: usize = 4;
         let Self { options, server, run, ports, .. } = self;
         let checks = checks(options, ports);
-        for _ in 1..STARTS {
+        let mut start = 1;
+        loop {
             let ready = async || ready(&checks, options.state_store.then_some(&ports.stream_storage)).await;
             match server.resume(run, ready).await {
-                Err(server::Error::Ended { .. }) => {}
+                Err(server::Error::Ended { .. }) if start < STARTS => start += 1,
                 other => return other.map_err(Error::Server),
             }
         }
-        let ready = async || ready(&checks, options.state_store.then_some(&ports.stream_storage)).await;
-        server.resume(run, ready).await.map_err(Error::Server)
     }
 
     /// Stops it in good order and removes its data.
