@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use isthmus_model::component::Redacted;
+use isthmus_model::name::{Namespace, Tenant};
 use isthmus_model::profile::{Pem, PemSource, Profile, Profiles};
 
 use crate::args::Global;
@@ -205,8 +206,8 @@ pub(crate) fn scope(global: &Global, file: &ProfilesFile) -> Result<Scope, Error
     };
     let tenant_was_typed = typed.is_some();
     Ok(Scope {
-        tenant: typed.or(profile.tenant).unwrap_or_else(|| "public".to_owned()),
-        namespace: namespace.or(profile.namespace).unwrap_or_else(|| "default".to_owned()),
+        tenant: typed.or(profile.tenant).unwrap_or_else(|| Tenant::DEFAULT.to_owned()),
+        namespace: namespace.or(profile.namespace).unwrap_or_else(|| Namespace::DEFAULT.to_owned()),
         tenant_was_typed,
     })
 }

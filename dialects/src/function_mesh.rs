@@ -8,6 +8,7 @@
 //! Where to run is written in the annotation [`PLACEMENT`], since the resource definitions allow no field for it.
 
 use isthmus_model::component::{ComponentKind, Draft};
+use isthmus_model::name::{Namespace, Tenant};
 use isthmus_model::policy::Placement;
 use isthmus_model::reason::{Reason, Violation};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -15,9 +16,8 @@ use serde_json::{Value, json};
 
 use crate::document::{self, Position};
 use crate::path;
-use crate::read::Reading;
 use crate::shape::{Shaped, shape};
-use crate::written::{Dialect, Names, Origin};
+use crate::written::{Dialect, Names, Origin, Reading};
 
 mod resource;
 pub mod pod;
@@ -163,7 +163,8 @@ impl Head {
             unknown: &mut unknown,
         };
         let spec_name = if spec.name.is_empty() { object_name } else { spec.name.clone() };
-        let (tenant, namespace) = (draft::or(&spec.tenant, "public"), draft::or(&spec.namespace, "default"));
+        let (tenant, namespace) =
+            (draft::or(&spec.tenant, Tenant::DEFAULT), draft::or(&spec.namespace, Namespace::DEFAULT));
         let spec = draft::spec(spec, (&tenant, &namespace, &spec_name), &mut context);
         let draft = Draft {
             kind,

@@ -18,13 +18,13 @@ pub mod path;
 pub mod document;
 pub mod quantity;
 mod shape;
+mod written;
 pub mod native;
 mod amounts;
 pub mod function_mesh;
 mod pulsar_config;
 
 pub mod function_details;
-mod written;
 mod read;
 
 pub use document::{Position, Problem};

@@ -6,25 +6,20 @@
 use std::collections::BTreeMap;
 
 use isthmus_model::component::{Component, ComponentKind, Draft, Object, Spec};
+use isthmus_model::name::{Namespace, Tenant};
 use isthmus_model::policy::Placement;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::document::Position;
 use crate::path;
-use crate::read::Reading;
 use crate::shape::shape;
-use crate::written::{Dialect, Origin};
+use crate::written::{Dialect, Origin, Reading};
 
 mod lean;
 
 /// The `apiVersion` of these resources.
 pub const API_VERSION: &str = "isthmus.io/v1";
-
-/// The tenant of who names none.
-pub(crate) const DEFAULT_TENANT: &str = "public";
-/// The namespace of who names none.
-pub(crate) const DEFAULT_NAMESPACE: &str = "default";
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -85,8 +80,8 @@ fn fill_in(resource: &mut Value) {
             fields.entry(name).or_insert(value);
         }
     };
-    default("metadata", "tenant", json!(DEFAULT_TENANT));
-    default("metadata", "namespace", json!(DEFAULT_NAMESPACE));
+    default("metadata", "tenant", json!(Tenant::DEFAULT));
+    default("metadata", "namespace", json!(Namespace::DEFAULT));
     for (name, value) in lean::WHEN_NOT_WRITTEN {
         default("spec", name, value.into_json());
     }

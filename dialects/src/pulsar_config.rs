@@ -4,16 +4,15 @@
 //! 64-bit numbers may be written as text, as Pulsar's own readers have it.
 
 use isthmus_model::component::{ComponentKind, Draft};
+use isthmus_model::name::{Namespace, Tenant};
 use isthmus_model::reason::Violation;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::document::Position;
-use crate::native::{DEFAULT_NAMESPACE, DEFAULT_TENANT};
-use crate::read::Reading;
 use crate::shape::{Shaped, shape};
-use crate::written::{Dialect, Names, Origin};
+use crate::written::{Dialect, Names, Origin, Reading};
 
 mod loose;
 mod parts;
@@ -93,10 +92,10 @@ fn convert<C: Config>(config: Value, position: Position) -> Reading {
         Names { tables: vec![parts::NAMES, C::NAMES], members: parts::MEMBERS, ..Names::default() };
     let mut draft = value.into_draft(&mut names, &mut violations);
     if draft.tenant.is_empty() {
-        DEFAULT_TENANT.clone_into(&mut draft.tenant);
+        Tenant::DEFAULT.clone_into(&mut draft.tenant);
     }
     if draft.namespace.is_empty() {
-        DEFAULT_NAMESPACE.clone_into(&mut draft.namespace);
+        Namespace::DEFAULT.clone_into(&mut draft.namespace);
     }
     if draft.name.is_empty() {
         // As pulsar-admin does: the class without its package.

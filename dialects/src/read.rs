@@ -1,6 +1,6 @@
 //! Text to drafts: which dialect each document is in, and what becomes of fields that it does not know.
 
-use isthmus_model::component::{ComponentKind, Draft};
+use isthmus_model::component::ComponentKind;
 use isthmus_model::reason::{Reason, Violation};
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use crate::document::{self, Document, Position, Problem};
 use crate::function_mesh;
 use crate::native;
 use crate::pulsar_config;
-use crate::written::{Dialect, Origin, Written};
+use crate::written::{Dialect, Reading, Written};
 
 /// What becomes of fields that a dialect does not know; `--validate` of the command line.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -82,19 +82,6 @@ pub fn read(text: &[u8], options: &Options) -> Result<Read, Vec<Problem>> {
     }
     locate(text, &mut read);
     Ok(read)
-}
-
-/// What a dialect makes of one component.
-#[derive(Debug)]
-pub(crate) struct Reading {
-    /// The draft as far as it could be read.
-    pub(crate) draft: Draft,
-    /// Where it came from.
-    pub(crate) origin: Origin,
-    /// What is wrong with it.
-    pub(crate) violations: Vec<Violation>,
-    /// Paths of the fields that the dialect does not know.
-    pub(crate) unknown: Vec<String>,
 }
 
 fn one(reading: Reading, options: &Options, read: &mut Read) {

@@ -1,6 +1,7 @@
 //! A draft together with where it came from and what its dialect found wrong with it.
 
 use isthmus_model::component::Draft;
+use isthmus_model::reason::Violation;
 
 use crate::document::{Position, Problem};
 use crate::path;
@@ -95,6 +96,19 @@ fn join(base: &str, name: &str) -> String {
         (_, "") => base.to_owned(),
         _ => format!("{base}.{name}"),
     }
+}
+
+/// What a dialect makes of one component.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    /// The draft as far as it could be read.
+    pub(crate) draft: Draft,
+    /// Where it came from.
+    pub(crate) origin: Origin,
+    /// What is wrong with it.
+    pub(crate) violations: Vec<Violation>,
+    /// Paths of the fields that the dialect does not know.
+    pub(crate) unknown: Vec<String>,
 }
 
 /// A draft that was read from a text.

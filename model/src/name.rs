@@ -181,6 +181,16 @@ text_name! {
     PrincipalName, "principal", named_entity
 }
 
+impl Tenant {
+    /// The tenant of who names none; Pulsar has it from the start.
+    pub const DEFAULT: &'static str = "public";
+}
+
+impl Namespace {
+    /// The namespace of who names none; Pulsar has it from the start.
+    pub const DEFAULT: &'static str = "default";
+}
+
 /// Labels of a cluster or a component.
 pub type Labels = std::collections::BTreeMap<LabelKey, LabelValue>;
 

@@ -5,6 +5,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use isthmus_model::component::Redacted;
+use isthmus_model::name::{Namespace, Tenant};
 use isthmus_model::profile::{Pem, PemSource, Profile};
 use serde_json::{Value, json};
 
@@ -57,8 +58,8 @@ fn listing(file: &ProfilesFile) -> Output {
                 (None, true) => "token",
                 (None, false) => "",
             };
-        let tenant = profile.tenant.as_deref().unwrap_or("public");
-        let namespace = profile.namespace.as_deref().unwrap_or("default");
+        let tenant = profile.tenant.as_deref().unwrap_or(Tenant::DEFAULT);
+        let namespace = profile.namespace.as_deref().unwrap_or(Namespace::DEFAULT);
         let is_current = current == Some(name.as_str());
         let cells = vec![
             if is_current { "*".to_owned() } else { String::new() },

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use isthmus_model::name::{Namespace, Tenant};
 use isthmus_proto::component::v1::{Change, ChangeResponse, Component, FieldChange};
 
 use super::{component, explanation};
@@ -44,7 +45,7 @@ pub(crate) fn plan(change: &ChangeResponse) -> String {
 fn qualified(component: &Component) -> String {
     let metadata = component.metadata.clone().unwrap_or_default();
     match (metadata.tenant.as_str(), metadata.namespace.as_str()) {
-        ("public", "default") => component::reference(component),
+        (Tenant::DEFAULT, Namespace::DEFAULT) => component::reference(component),
         (tenant, namespace) => {
             format!("{}/{tenant}/{namespace}/{}", component::kind_word(component), metadata.name)
         }

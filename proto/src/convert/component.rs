@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use isthmus_model::component::{Component, ComponentKind, Draft};
-use isthmus_model::name::FullName;
+use isthmus_model::name::{FullName, Namespace, Tenant};
 use isthmus_model::policy::Placement;
 use isthmus_model::reason::Reason;
 use prost::Message as _;
@@ -57,8 +57,8 @@ fn read(component: wire::Component, kind: Option<ComponentKind>, problems: &mut 
     let Metadata { tenant, namespace, name, labels, annotations, .. } = metadata.unwrap_or_default();
     Draft {
         kind: kind.or(written).unwrap_or_default(),
-        tenant: names::or(tenant, names::DEFAULT_TENANT),
-        namespace: names::or(namespace, names::DEFAULT_NAMESPACE),
+        tenant: names::or(tenant, Tenant::DEFAULT),
+        namespace: names::or(namespace, Namespace::DEFAULT),
         name,
         labels,
         annotations,

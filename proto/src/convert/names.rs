@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use isthmus_model::name::{FullName, LabelKey, LabelValue, Labels, Uid};
+use isthmus_model::name::{FullName, LabelKey, LabelValue, Labels, Namespace, Tenant, Uid};
 
 use super::problems::{Invalid, Path, Problems};
 use crate::common::v1 as wire;
@@ -25,8 +25,8 @@ impl TryFrom<wire::FullName> for FullName {
     fn try_from(wire::FullName { tenant, namespace, name }: wire::FullName) -> Result<Self, Invalid> {
         let root = Path::ROOT;
         let mut problems = Problems::default();
-        let tenant = problems.parse(&root.field("tenant"), &or(tenant, DEFAULT_TENANT));
-        let namespace = problems.parse(&root.field("namespace"), &or(namespace, DEFAULT_NAMESPACE));
+        let tenant = problems.parse(&root.field("tenant"), &or(tenant, Tenant::DEFAULT));
+        let namespace = problems.parse(&root.field("namespace"), &or(namespace, Namespace::DEFAULT));
         let name = problems.parse(&root.field("name"), &name);
         match (tenant, namespace, name) {
             (Some(tenant), Some(namespace), Some(name)) => Ok(Self { tenant, namespace, name }),
@@ -34,11 +34,6 @@ impl TryFrom<wire::FullName> for FullName {
         }
     }
 }
-
-/// Pulsar's tenant of who names none.
-pub(super) const DEFAULT_TENANT: &str = "public";
-/// Pulsar's namespace of who names none.
-pub(super) const DEFAULT_NAMESPACE: &str = "default";
 
 /// `text`, or `default` when it is empty.
 pub(super) fn or(text: String, default: &str) -> String {
