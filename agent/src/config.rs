@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use isthmus_daemon::{admin, config, program, shutdown, telemetry};
+use isthmus_daemon::{admin, config, program, runtime, shutdown, telemetry};
 use serde::{Deserialize, Serialize};
 
 use crate::inbox::budget::Budget;
@@ -29,6 +29,8 @@ pub struct Config {
     pub packages: package::Config,
     /// Where the cluster's share runs.
     pub target: Target,
+    /// The threads that the agent works with.
+    pub runtime: runtime::Config,
     /// The log.
     pub log: telemetry::Config,
     /// The admin port.
@@ -55,6 +57,7 @@ impl Default for Config {
             delete_budget: Budget::default(),
             packages: package::Config::default(),
             target: Target::default(),
+            runtime: runtime::Config::default(),
             log: telemetry::Config::default(),
             admin: admin::Config::default(),
             shutdown: shutdown::Config::default(),
@@ -64,7 +67,7 @@ impl Default for Config {
 
 impl program::Settings for Config {
     fn common(&self) -> program::Common<'_> {
-        program::Common { log: &self.log, admin: &self.admin, shutdown: self.shutdown }
+        program::Common { runtime: self.runtime, log: &self.log, admin: &self.admin, shutdown: self.shutdown }
     }
 
     fn check(&self) -> Result<(), config::Error> {

@@ -9,12 +9,13 @@ use futures::StreamExt;
 use isthmus_daemon::listener::{self, Listener, Security};
 use isthmus_daemon::program::{self, BoxError, Common, Options, Program, Server, Settings};
 use isthmus_daemon::tasks::{OnFailure, OnShutdown, Stage};
-use isthmus_daemon::{admin, config, shutdown, telemetry};
+use isthmus_daemon::{admin, config, runtime, shutdown, telemetry};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default)]
 struct Config {
+    runtime: runtime::Config,
     log: telemetry::Config,
     admin: admin::Config,
     shutdown: shutdown::Config,
@@ -24,6 +25,7 @@ struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
+            runtime: runtime::Config::default(),
             log: telemetry::Config::default(),
             admin: admin::Config::default(),
             shutdown: shutdown::Config::default(),
@@ -34,7 +36,7 @@ impl Default for Config {
 
 impl Settings for Config {
     fn common(&self) -> Common<'_> {
-        Common { log: &self.log, admin: &self.admin, shutdown: self.shutdown }
+        Common { runtime: self.runtime, log: &self.log, admin: &self.admin, shutdown: self.shutdown }
     }
 
     fn check(&self) -> Result<(), config::Error> {

@@ -1,14 +1,24 @@
 //! The life of a server from its command line to its exit code, so that each `main` is a page.
 //!
 //! ```no_run
-//! # use isthmus_daemon::{admin, program, shutdown, telemetry};
+//! # use isthmus_daemon::{admin, program, runtime, shutdown, telemetry};
 //! #[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 //! #[serde(default)]
-//! struct Config { log: telemetry::Config, admin: admin::Config, shutdown: shutdown::Config }
+//! struct Config {
+//!     runtime: runtime::Config,
+//!     log: telemetry::Config,
+//!     admin: admin::Config,
+//!     shutdown: shutdown::Config,
+//! }
 //!
 //! impl program::Settings for Config {
 //!     fn common(&self) -> program::Common<'_> {
-//!         program::Common { log: &self.log, admin: &self.admin, shutdown: self.shutdown }
+//!         program::Common {
+//!             runtime: self.runtime,
+//!             log: &self.log,
+//!             admin: &self.admin,
+//!             shutdown: self.shutdown,
+//!         }
 //!     }
 //! }
 //!
@@ -86,6 +96,8 @@ pub trait Settings: DeserializeOwned + Serialize + Debug + Send + 'static {
 /// The parts that every server's configuration has.
 #[derive(Debug, Clone, Copy)]
 pub struct Common<'a> {
+    /// The threads.
+    pub runtime: runtime::Config,
     /// The log.
     pub log: &'a telemetry::Config,
     /// The admin port.
@@ -129,7 +141,7 @@ where
     if options.dump_config {
         return dump(program, &config);
     }
-    match runtime::run(live(program, config, start)) {
+    match runtime::run(config.common().runtime, live(program, config, start)) {
         Ok(exit) => exit.into(),
         Err(error) => complain(program, CANNOT_START, &error),
     }

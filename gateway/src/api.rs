@@ -19,6 +19,7 @@ pub mod pulsar_clusters;
 pub mod packages;
 pub mod access;
 pub mod gateway;
+pub mod health;
 mod routes;
 
 pub use routes::Api;

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 
 use bytesize::ByteSize;
 use isthmus_daemon::program::{Common, Settings};
-use isthmus_daemon::{admin, config, listener, shutdown, telemetry};
+use isthmus_daemon::{admin, config, listener, runtime, shutdown, telemetry};
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::health;
 use crate::store;
 use crate::sync::session;
+use crate::web;
 
 /// What environment variables start with.
 pub const ENV_PREFIX: &str = "ISTHMUS_GATEWAY";
@@ -34,6 +35,10 @@ pub struct Config {
     pub sessions: session::Config,
     /// Packages.
     pub packages: Packages,
+    /// Web pages that may call.
+    pub web: web::Config,
+    /// The threads that the gateway works with.
+    pub runtime: runtime::Config,
     /// The log.
     pub log: telemetry::Config,
     /// The admin port: health, metrics and the log's filter.
@@ -52,6 +57,8 @@ impl Default for Config {
             health: health::Config::default(),
             sessions: session::Config::default(),
             packages: Packages::default(),
+            web: web::Config::default(),
+            runtime: runtime::Config::default(),
             log: telemetry::Config::default(),
             admin: admin::Config::default(),
             shutdown: shutdown::Config::default(),
@@ -134,7 +141,7 @@ impl Config {
 
 impl Settings for Config {
     fn common(&self) -> Common<'_> {
-        Common { log: &self.log, admin: &self.admin, shutdown: self.shutdown }
+        Common { runtime: self.runtime, log: &self.log, admin: &self.admin, shutdown: self.shutdown }
     }
 
     fn check(&self) -> Result<(), config::Error> {

@@ -5,6 +5,7 @@
 //! ```
 
 mod clock;
+pub mod web;
 pub mod config;
 pub mod init;
 pub mod server;

@@ -15,9 +15,10 @@ use isthmus_daemon::tasks::{OnFailure, OnShutdown, Stage, Tasks};
 use isthmus_daemon::tls::{self, Alpn, Clients, Trust};
 use parking_lot::Mutex;
 use tonic::transport::Server;
+use tower::util::option_layer;
 
-use crate::api::Api;
 use crate::api::context::Context;
+use crate::api::{self, Api};
 use crate::auth::identify::Gate;
 use crate::auth::layer::AuthLayer;
 use crate::cluster::authority::{self, Authority};
@@ -30,6 +31,7 @@ use crate::store::sqlite::SqliteEngine;
 use crate::store::{self, State, engine};
 use crate::sync::registry::Registry;
 use crate::sync::stream::Sessions;
+use crate::web;
 use measure::MeasureLayer;
 
 /// Why a gateway cannot start.
@@ -139,11 +141,18 @@ async fn compose(
     }
 
     let gate = Gate::new(store.clone(), clock.clone(), config.federation.as_str());
+    let health = api::health::reporter().await;
+    let ready = readiness.follow();
+    tasks.spawn("health answers", OnFailure::LogOnly, Stage::Drain, OnShutdown::Abort, {
+        let health = health.clone();
+        |stop| api::health::follow(health, ready, stop)
+    });
     let api = Api {
         context: Context::new(store, clock, tasks.stop_token(Stage::Drain)),
         sessions,
         packages,
         federation: config.federation.clone(),
+        health,
     };
     let incoming = listener.accept(&tasks);
     let last_calls = OnShutdown::Drain { deadline: config.shutdown.deadline };
@@ -188,7 +197,8 @@ fn serve(
         .initial_connection_window_size(window)
         .http2_keepalive_interval(Some(Duration::from_secs(30)))
         .http2_keepalive_timeout(Some(Duration::from_secs(20)))
-        // Outermost first: whatever answers, a browser gets it in the form that it understands.
+        // Outermost first: whatever answers, a browser gets it in the form that it understands, and lets its page see it.
+        .layer(option_layer(web::cors(&config.web)))
         .layer(tonic_web::GrpcWebLayer::new())
         .layer(MeasureLayer)
         .layer(auth)

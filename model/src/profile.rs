@@ -53,7 +53,8 @@ impl Profiles {
 pub struct Profile {
     /// `https://host:port`; `http://` only towards the machine itself.
     pub server: String,
-    /// The roots to trust; none means those of the system.
+    /// The roots to trust, needed for `https`: a gateway shows a certificate of its federation's own authority, which no
+    /// system knows. Without them `http` towards this machine is all there is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub certificate_authority: Option<Pem>,
     /// The caller's certificate, leaf first; with `client_key`.

@@ -4,12 +4,20 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use tokio::sync::watch;
 
 /// What must hold before the server is ready. Clones are the same.
 ///
 /// Parts state conditions while they are built; the server is ready when all of them hold and it is not stopping.
 #[derive(Debug, Clone, Default)]
-pub struct Readiness(Arc<Mutex<Inner>>);
+pub struct Readiness(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    inner: Mutex<Inner>,
+    /// Whether it is ready, for who waits for that to change.
+    ready: watch::Sender<bool>,
+}
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -28,19 +36,24 @@ impl Readiness {
     ///
     /// The name says what is awaited, such as `store` or `gateway session`; the same name is the same condition.
     pub fn require(&self, name: &'static str) -> Condition {
-        self.0.lock().conditions.insert(name, Some("not yet".into()));
+        self.change(|inner| inner.conditions.insert(name, Some("not yet".into())));
         Condition { readiness: self.clone(), name }
     }
 
     /// Whether nothing is missing.
     pub fn is_ready(&self) -> bool {
-        let inner = self.0.lock();
-        !inner.stopping && inner.conditions.values().all(Option::is_none)
+        self.0.inner.lock().is_ready()
+    }
+
+    /// Whether the server is ready, from now on. Only the latest is kept.
+    pub fn follow(&self) -> watch::Receiver<bool> {
+        self.change(|_| ());
+        self.0.ready.subscribe()
     }
 
     /// One line for each thing that is missing: its name and why. Empty when ready.
     pub fn missing(&self) -> Vec<String> {
-        let inner = self.0.lock();
+        let inner = self.0.inner.lock();
         let stopping = inner.stopping.then(|| "shutting down".to_owned());
         let conditions = inner.conditions.iter();
         let unmet = conditions.filter_map(|(name, why)| Some(format!("{name}: {}", why.as_ref()?)));
@@ -49,7 +62,21 @@ impl Readiness {
 
     /// From here on the server is not ready, whatever else holds.
     pub fn shutting_down(&self) {
-        self.0.lock().stopping = true;
+        self.change(|inner| inner.stopping = true);
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Inner) -> T) {
+        let mut inner = self.0.inner.lock();
+        change(&mut inner);
+        let now = inner.is_ready();
+        // Told under the lock, so that changes are told in their order.
+        self.0.ready.send_if_modified(|ready| std::mem::replace(ready, now) != now);
+    }
+}
+
+impl Inner {
+    fn is_ready(&self) -> bool {
+        !self.stopping && self.conditions.values().all(Option::is_none)
     }
 }
 
@@ -72,7 +99,7 @@ impl Condition {
     }
 
     fn set(&self, why: Option<String>) {
-        self.readiness.0.lock().conditions.insert(self.name, why);
+        self.readiness.change(|inner| inner.conditions.insert(self.name, why));
     }
 }
 
@@ -98,9 +125,12 @@ mod tests {
     #[test]
     fn a_server_that_stops_is_not_ready() {
         let readiness = Readiness::new();
+        let follower = readiness.follow();
+        assert!(*follower.borrow());
         readiness.require("store").holds();
         readiness.shutting_down();
         assert!(!readiness.is_ready());
         assert_eq!(readiness.missing(), ["shutting down"]);
+        assert!(!*follower.borrow());
     }
 }

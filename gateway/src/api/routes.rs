@@ -14,6 +14,8 @@ use isthmus_proto::package::v1::package_service_server::PackageServiceServer;
 use isthmus_proto::sync::v1::join_service_server::JoinServiceServer;
 use isthmus_proto::sync::v1::sync_service_server::SyncServiceServer;
 use tonic::service::Routes;
+use tonic_health::pb::health_server::HealthServer;
+use tonic_health::server::HealthReporter;
 use tonic_reflection::server::Error;
 
 use super::access::Access;
@@ -21,6 +23,7 @@ use super::batch::Batches;
 use super::clusters::Clusters;
 use super::context::Context;
 use super::gateway::Gateway;
+use super::health::HealthApi;
 use super::kinds::{Functions, Sinks, Sources};
 use super::manifest::Manifests;
 use super::packages::PackageApi;
@@ -41,13 +44,15 @@ pub struct Api {
     pub packages: Packages,
     /// Name of the federation.
     pub federation: String,
+    /// What the health service tells.
+    pub health: HealthReporter,
 }
 
 impl Api {
     /// The services, none of which takes a message larger than `message`.
     pub fn routes(self, message: ByteSize) -> Result<Routes, Error> {
         let limit = usize::try_from(message.as_u64()).unwrap_or(usize::MAX);
-        let Self { context, sessions, packages, federation } = self;
+        let Self { context, sessions, packages, federation, health } = self;
         let clusters = Clusters {
             context: context.clone(),
             sessions: sessions.registry.clone(),
@@ -62,8 +67,7 @@ impl Api {
                 .register_encoded_file_descriptor_set(isthmus_proto::DESCRIPTORS)
                 .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         };
-        // The gateway answers only while it can: whether it should be sent work is what the admin port says.
-        let (_reporter, health) = tonic_health::server::health_reporter();
+        let health = HealthServer::new(HealthApi::new(health, context.clone()));
         Ok(Routes::default()
             .add_service(
                 FunctionServiceServer::new(Functions(components.clone())).max_decoding_message_size(limit),

@@ -20,8 +20,13 @@ use isthmus_proto::sync::v1::join_service_client::JoinServiceClient;
 use isthmus_proto::sync::v1::sync_service_client::SyncServiceClient;
 use rcgen::{CertificateParams, KeyPair};
 use tempfile::TempDir;
+use tonic::body::Body;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Identity};
 use tonic::{Code, Request};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
+use tower::ServiceExt as _;
 
 use super::*;
 use crate::store::command::ResourceChange;
@@ -32,15 +37,21 @@ struct Gateway {
     roots: Certificate,
     admin: Identity,
     tasks: Tasks,
+    readiness: Readiness,
     _data: TempDir,
 }
 
 impl Gateway {
     async fn start() -> Self {
+        Self::start_with(|_| ()).await
+    }
+
+    async fn start_with(adjust: impl FnOnce(&mut Config)) -> Self {
         tls::install_crypto_provider();
         let data = tempfile::tempdir().unwrap();
         let mut config = Config { data: data.path().to_owned(), ..Config::default() };
         config.server.listen = SocketAddr::from(([127, 0, 0, 1], 0));
+        adjust(&mut config);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let (authority, root) = Authority::create(&config.federation, clock.now()).unwrap();
         std::fs::write(config.root_certificate(), &root.certificate_pem).unwrap();
@@ -49,12 +60,15 @@ impl Gateway {
         let keyed = authority.client(&admin, clock.now()).unwrap();
         bind(&config, admin, clock.clone()).await;
         let tasks = Tasks::new();
-        let address = Box::pin(compose(config, tasks.clone(), Readiness::new(), clock)).await.unwrap();
+        let readiness = Readiness::new();
+        let composed = Box::pin(compose(config, tasks.clone(), readiness.clone(), clock));
+        let address = composed.await.unwrap();
         Self {
             address,
             roots: Certificate::from_pem(&root.certificate_pem),
             admin: Identity::from_pem(pem(&keyed.issued.chain[0]), keyed.key_pem),
             tasks,
+            readiness,
             _data: data,
         }
     }
@@ -268,4 +282,91 @@ async fn revoking_a_cluster_ends_its_session_and_its_certificate() {
     let (_sender, outbound) = frames(FromAgent::Hello(sync::Hello::default()));
     assert_eq!(agent.session(outbound).await.unwrap_err().code(), Code::Unauthenticated);
     gateway.stop().await;
+}
+
+/// A call as a browser makes it for a page of `origin`.
+fn of_a_page(origin: &str, method: http::Method) -> http::request::Builder {
+    let list = "https://localhost/isthmus.component.v1.FunctionService/List";
+    http::Request::builder().method(method).uri(list).header("origin", origin)
+}
+
+async fn ask(gateway: &Gateway, request: http::Request<Body>) -> http::Response<Body> {
+    gateway.channel(None).await.oneshot(request).await.unwrap()
+}
+
+fn header<'r>(response: &'r http::Response<Body>, name: &str) -> Option<&'r str> {
+    response.headers().get(name).map(|value| value.to_str().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_browser_lets_pages_of_configured_origins_call_and_no_others() {
+    const PORTAL: &str = "https://portal.example.com";
+    let gateway = Gateway::start_with(|config| {
+        config.web.origins = vec![PORTAL.to_owned().try_into().unwrap()];
+    })
+    .await;
+    let preflight = |origin: &str| {
+        of_a_page(origin, http::Method::OPTIONS)
+            .header("access-control-request-method", "POST")
+            .header("access-control-request-headers", "authorization,content-type,x-grpc-web")
+            .body(Body::empty())
+            .unwrap()
+    };
+    let answer = ask(&gateway, preflight(PORTAL)).await;
+    assert_eq!(answer.status(), http::StatusCode::OK);
+    assert_eq!(header(&answer, "access-control-allow-origin"), Some(PORTAL));
+    assert_eq!(header(&answer, "access-control-allow-methods"), Some("POST"));
+    let allowed = header(&answer, "access-control-allow-headers").unwrap();
+    assert!(
+        ["authorization", "content-type", "x-grpc-web"].iter().all(|name| allowed.contains(name)),
+        "{allowed}"
+    );
+
+    // What follows the question is let in by nothing but its token, and the page can read why it was not.
+    let call = of_a_page(PORTAL, http::Method::POST).header("content-type", "application/grpc-web+proto");
+    let refused = ask(&gateway, call.body(Body::empty()).unwrap()).await;
+    assert_eq!(header(&refused, "grpc-status"), Some("16"));
+    assert_eq!(header(&refused, "access-control-allow-origin"), Some(PORTAL));
+    assert!(header(&refused, "access-control-expose-headers").unwrap().contains("grpc-status-details-bin"));
+
+    let stranger = ask(&gateway, preflight("https://portal.example.org")).await;
+    assert_eq!(header(&stranger, "access-control-allow-origin"), None);
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_configured_origins_no_page_of_another_origin_may_call() {
+    let gateway = Gateway::start().await;
+    let preflight = of_a_page("https://portal.example.com", http::Method::OPTIONS)
+        .header("access-control-request-method", "POST")
+        .body(Body::empty())
+        .unwrap();
+    let answer = ask(&gateway, preflight).await;
+    assert_eq!(header(&answer, "access-control-allow-origin"), None);
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn health_says_so_when_the_gateway_begins_to_stop_and_holds_up_no_end() {
+    let gateway = Gateway::start().await;
+    let mut health = HealthClient::new(gateway.channel(None).await);
+    let service = "isthmus.component.v1.FunctionService".to_owned();
+    let mut told = Vec::new();
+    for service in [String::new(), service] {
+        let watched = health.watch(HealthCheckRequest { service }).await.unwrap().into_inner();
+        told.push(watched);
+    }
+    for told in &mut told {
+        while told.message().await.unwrap().unwrap().status() != ServingStatus::Serving {}
+    }
+    gateway.readiness.shutting_down();
+    for told in &mut told {
+        assert_eq!(told.message().await.unwrap().unwrap().status(), ServingStatus::NotServing);
+    }
+    let asked = health.check(HealthCheckRequest::default()).await.unwrap().into_inner();
+    assert_eq!(asked.status(), ServingStatus::NotServing);
+    gateway.stop().await;
+    for told in &mut told {
+        assert_eq!(told.message().await.unwrap_err().code(), Code::Unavailable);
+    }
 }
