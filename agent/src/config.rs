@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::inbox::budget::Budget;
 use crate::link::address::GatewayAddress;
-use crate::{host, link, package};
+use crate::{host, link, operator, package};
 
 /// Everything that can be set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -45,6 +45,8 @@ pub struct Config {
 pub struct Target {
     /// As guarded processes of this host.
     pub host: host::Config,
+    /// As workloads of a Kubernetes cluster: custom resources there are reconciled, whoever wrote them. Default: none.
+    pub kubernetes: Option<operator::Config>,
 }
 
 impl Default for Config {

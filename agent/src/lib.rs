@@ -13,6 +13,7 @@ pub mod inbox;
 pub mod target;
 pub mod package;
 pub mod host;
+pub mod operator;
 pub mod report;
 mod compose;
 

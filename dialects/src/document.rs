@@ -45,11 +45,11 @@ pub struct Problem {
 
 /// One document of a text.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Document {
+pub struct Document {
     /// Its number and first line.
-    pub(crate) position: Position,
+    pub position: Position,
     /// What it says.
-    pub(crate) value: Value,
+    pub value: Value,
 }
 
 /// Nodes that a text may have beyond one for each of its bytes: what aliases may add to it.
@@ -78,8 +78,11 @@ fn options(text: &str) -> serde_saphyr::Options {
     }
 }
 
-/// Reads the documents of `text`; empty ones are left out.
-pub(crate) fn parse(text: &[u8], max_bytes: usize) -> Result<Vec<Document>, Problem> {
+/// Reads the documents of `text`, which must not be larger than `max_bytes`; empty ones are left out.
+///
+/// # Errors
+/// The text is not YAML or JSON, or larger than it may be.
+pub fn parse(text: &[u8], max_bytes: usize) -> Result<Vec<Document>, Problem> {
     let whole = |reason, message: String| Problem {
         position: Position::default(),
         violation: Violation::new("", reason, message),

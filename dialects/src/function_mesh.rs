@@ -19,6 +19,8 @@ use crate::path;
 use crate::shape::{Shaped, shape};
 use crate::written::{Dialect, Names, Origin, Reading};
 
+pub mod definition;
+pub mod status;
 mod resource;
 pub mod pod;
 mod rules;

@@ -84,6 +84,26 @@ pub fn read(text: &[u8], options: &Options) -> Result<Read, Vec<Problem>> {
     Ok(read)
 }
 
+/// Reads one custom resource, as an API server hands it over.
+///
+/// # Errors
+/// It is no Function, Source or Sink of Function Mesh.
+pub fn read_resource(resource: Value, options: &Options) -> Result<Written, Vec<Violation>> {
+    let options = Options { dialect: Some(Dialect::FunctionMesh), ..*options };
+    let mut read = Read::default();
+    let form = form_of(&resource, &options).map_err(|violation| vec![violation])?;
+    if let Form::FunctionMesh(kind @ function_mesh::Kind::Component(_)) = form {
+        let readings = function_mesh::read(resource, kind, Position::default())?;
+        for reading in readings {
+            one(reading, &options, &mut read);
+        }
+    }
+    read.drafts.pop().ok_or_else(|| {
+        let message = "this kind stands for no single component; it must be Function, Source or Sink";
+        vec![Violation::new("kind", Reason::InvalidField, message)]
+    })
+}
+
 fn one(reading: Reading, options: &Options, read: &mut Read) {
     let Reading { draft, origin, violations, unknown } = reading;
     let position = origin.position;

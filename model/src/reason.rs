@@ -129,6 +129,14 @@ reasons! {
     Refused,
     /// The removals exceed the delete budget and wait for confirmation.
     DeletionsHeld,
+    /// An object of a name that is needed belongs to somebody else; it is left alone until it is gone or renamed.
+    ForeignObject,
+    /// A ConfigMap that is referred to does not exist in the namespace; create it there.
+    MissingReference,
+    /// Changes are withheld because the rollout is paused.
+    RolloutPaused,
+    /// The Kubernetes API refused the object, or does not have its kind.
+    ApiRefused,
     /// Nothing of it runs any more.
     Stopped,
 }

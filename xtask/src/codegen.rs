@@ -4,20 +4,27 @@
 use std::{fmt::Write, path::Path};
 
 use anyhow::{Context, Result};
+use isthmus_dialects::function_mesh::definition;
+use isthmus_model::component::ComponentKind;
 use isthmus_model::reason::Reason;
 
 /// A file from the root of the repository, and what prints it.
 struct Printed {
     file: &'static str,
-    print: fn() -> String,
+    print: fn() -> Result<String>,
 }
 
-const ALL: [Printed; 1] = [Printed { file: "docs/reasons.md", print: reasons }];
+const ALL: [Printed; 4] = [
+    Printed { file: "docs/reasons.md", print: || Ok(reasons()) },
+    Printed { file: "deploy/crds/functions.yaml", print: || custom_resource(ComponentKind::Function) },
+    Printed { file: "deploy/crds/sources.yaml", print: || custom_resource(ComponentKind::Source) },
+    Printed { file: "deploy/crds/sinks.yaml", print: || custom_resource(ComponentKind::Sink) },
+];
 
 /// Writes the files.
 pub(crate) fn write(root: &Path) -> Result<bool> {
     for Printed { file, print } in ALL {
-        std::fs::write(root.join(file), print()).with_context(|| format!("write {file}"))?;
+        std::fs::write(root.join(file), print()?).with_context(|| format!("write {file}"))?;
     }
     Ok(true)
 }
@@ -27,12 +34,21 @@ pub(crate) fn check(root: &Path) -> Result<bool> {
     let mut in_step = true;
     for Printed { file, print } in ALL {
         let kept = std::fs::read_to_string(root.join(file)).with_context(|| format!("read {file}"))?;
-        if kept != print() {
+        if kept != print()? {
             eprintln!("error: {file} is not what the code prints; run: cargo xtask codegen");
             in_step = false;
         }
     }
     Ok(in_step)
+}
+
+/// The definition of a custom resource.
+fn custom_resource(kind: ComponentKind) -> Result<String> {
+    let yaml = definition::to_yaml(&definition::definition(kind)).context("print the definition as YAML")?;
+    Ok(format!(
+        "# {} as a custom resource: printed from dialects/src/function_mesh by `cargo xtask codegen`.\n{yaml}",
+        kind.as_str()
+    ))
 }
 
 fn reasons() -> String {
@@ -71,7 +87,9 @@ mod tests {
     #[test]
     fn a_file_that_is_not_what_the_code_prints_is_told() {
         let dir = tempfile::tempdir().unwrap();
-        std::fs::create_dir(dir.path().join("docs")).unwrap();
+        for folder in ["docs", "deploy/crds"] {
+            std::fs::create_dir_all(dir.path().join(folder)).unwrap();
+        }
 
         write(dir.path()).unwrap();
         assert!(check(dir.path()).unwrap());

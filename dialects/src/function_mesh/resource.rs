@@ -8,9 +8,11 @@ use std::fmt;
 use isthmus_model::component::{ComponentKind, LogTopicAgent, Object, SecretRef};
 use k8s_openapi::api::apps::v1::StatefulSetPersistentVolumeClaimRetentionPolicy;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, ResourceClaim, VolumeMount};
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
+use super::definition::schema;
 use super::pod::PodPolicy;
 use crate::path;
 
@@ -18,7 +20,7 @@ macro_rules! written {
     ($($(#[$doc:meta])* $name:ident { $($(#[$attribute:meta])* $field:ident: $type:ty,)* })*) => {
         $(
             $(#[$doc])*
-            #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+            #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
             #[serde(rename_all = "camelCase", default)]
             pub(super) struct $name { $($(#[$attribute])* pub(super) $field: $type,)* }
         )*
@@ -40,9 +42,11 @@ written! {
         downloader_image: String,
         cleanup_image: String,
         log_topic: String,
+        #[schemars(schema_with = "schema::log_topic_agent")]
         log_topic_agent: Option<LogTopicAgent>,
         filebeat_image: String,
         resources: ResourceRequirements,
+        #[schemars(schema_with = "schema::secrets")]
         secrets_map: BTreeMap<String, SecretRef>,
         volume_mounts: Vec<VolumeMount>,
         processing_guarantee: Option<Guarantee>,
@@ -126,6 +130,7 @@ written! {
 
     GenericAuth {
         client_authentication_plugin: String,
+        #[schemars(with = "String")]
         client_authentication_parameters: isthmus_model::component::Redacted,
     }
 
@@ -161,6 +166,7 @@ written! {
         level: String,
         rotate_policy: String,
         format: String,
+        #[schemars(schema_with = "schema::key_ref")]
         log_config: Option<isthmus_model::component::KeyRef>,
         #[serde(rename = "javaLog4JConfigFileType")]
         java_log4j_config_file_type: String,
@@ -215,6 +221,7 @@ written! {
         use_thread_local_producers: bool,
         crypto_config: Option<CryptoConfig>,
         batch_builder: String,
+        #[schemars(schema_with = "schema::compression")]
         compression_type: Option<isthmus_model::component::Compression>,
     }
 
@@ -224,6 +231,7 @@ written! {
         encryption_keys: Vec<String>,
         producer_crypto_failure_action: String,
         consumer_crypto_failure_action: String,
+        #[schemars(schema_with = "schema::crypto_secrets")]
         crypto_secrets: Vec<isthmus_model::component::CryptoSecret>,
     }
 
@@ -259,7 +267,7 @@ written! {
 }
 
 /// Function Mesh's spelling of the guarantees.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(super) enum Guarantee {
     #[serde(rename = "atleast_once")]
     AtLeastOnce,
@@ -272,7 +280,7 @@ pub(super) enum Guarantee {
 }
 
 /// Function Mesh's spelling of the positions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Position {
     Latest,
@@ -283,6 +291,20 @@ pub(super) enum Position {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub(super) struct QuantityText(pub(super) String);
+
+impl JsonSchema for QuantityText {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Quantity".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "x-kubernetes-int-or-string": true })
+    }
+}
 
 impl<'de> Deserialize<'de> for QuantityText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -318,7 +340,13 @@ impl<'de> Deserialize<'de> for QuantityText {
 
 /// The paths of the fields in `spec` that other kinds have and `kind` has not.
 pub(super) fn not_for(kind: ComponentKind, spec: &Value, base: &str) -> Vec<String> {
-    let fields: &[&str] = match kind {
+    let given = |field: &&&str| spec.get(**field).is_some_and(|value| !value.is_null());
+    fields_of_others(kind).iter().filter(given).map(|field| path::field(base, field)).collect()
+}
+
+/// The fields that other kinds have and `kind` has not.
+pub(super) fn fields_of_others(kind: ComponentKind) -> &'static [&'static str] {
+    match kind {
         ComponentKind::Function => {
             &["sourceType", "sinkType", "batchSourceConfig", "negativeAckRedeliveryDelayMs"]
         }
@@ -356,7 +384,5 @@ pub(super) fn not_for(kind: ComponentKind, spec: &Value, base: &str) -> Vec<Stri
             "volumeClaimTemplates",
             "persistentVolumeClaimRetentionPolicy",
         ],
-    };
-    let given = |field: &&&str| spec.get(**field).is_some_and(|value| !value.is_null());
-    fields.iter().filter(given).map(|field| path::field(base, field)).collect()
+    }
 }

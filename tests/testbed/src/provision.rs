@@ -7,11 +7,7 @@
 mod maven;
 mod pulsar;
 mod python;
-mod go;
 mod etcd;
-mod kubernetes;
-mod debian;
-mod image;
 
 use std::{
     fs::File,
@@ -31,8 +27,6 @@ use crate::{
     tools::Missing,
 };
 
-pub(crate) use image::PAUSE_IMAGE;
-pub use kubernetes::KubernetesHome;
 pub use pulsar::PulsarHome;
 pub use python::PythonVenv;
 

@@ -4,5 +4,3 @@ mod provision;
 mod processes;
 mod etcd;
 mod pulsar;
-mod kubernetes;
-mod nodes;

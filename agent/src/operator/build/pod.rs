@@ -1,0 +1,69 @@
+//! The template of the pods.
+
+use k8s_openapi::api::core::v1::{
+    LocalObjectReference, PodSecurityContext, PodSpec, PodTemplateSpec, SeccompProfile,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use super::command::METRICS_PORT;
+use super::container::{self, some};
+use super::names::{self, Labels};
+use super::volumes::Volumes;
+use super::{Prepared, affinity, sidecar};
+
+/// User and group of the runner images.
+const USER: i64 = 10_000;
+const GROUP: i64 = 10_001;
+
+pub(super) fn template(prepared: &Prepared<'_>) -> PodTemplateSpec {
+    let (owner, pod, pods) = (prepared.owner, prepared.pod, prepared.pods);
+    // The labels that pods are selected by stand above all others: without them nobody would count the pods.
+    let mut labels: Labels = pods.labels.clone();
+    labels.extend(pod.labels.clone().unwrap_or_default());
+    labels.extend(names::labels(owner));
+    let mut annotations: Labels =
+        [("prometheus.io/scrape", "true".to_owned()), ("prometheus.io/port", METRICS_PORT.to_string())]
+            .map(|(key, value)| (key.to_owned(), value))
+            .into();
+    annotations.extend(pods.annotations.clone());
+    annotations.extend(pod.annotations.clone().unwrap_or_default());
+
+    let Volumes { volumes, mounts } = Volumes::of(prepared);
+    let mut containers = pod.sidecars.clone().unwrap_or_default();
+    containers.push(container::main(prepared, mounts));
+    containers.extend(sidecar::build(prepared));
+    let mut init_containers = pod.init_containers.clone().unwrap_or_default();
+    init_containers.extend(container::downloader(prepared));
+    let mut pull_secrets = pod.image_pull_secrets.clone().unwrap_or_default();
+    pull_secrets
+        .extend(pods.image_pull_secrets.iter().map(|name| LocalObjectReference { name: name.clone() }));
+    let spec = PodSpec {
+        affinity: affinity::build(prepared, &labels),
+        containers,
+        image_pull_secrets: some(pull_secrets),
+        init_containers: some(init_containers),
+        node_selector: pod.node_selector.clone().filter(|selector| !selector.is_empty()),
+        security_context: Some(
+            pod.security_context.clone().unwrap_or_else(|| security(pods.run_as_non_root)),
+        ),
+        service_account_name: pod.service_account_name.clone().filter(|name| !name.is_empty()),
+        termination_grace_period_seconds: pod.termination_grace_period_seconds,
+        tolerations: pod.tolerations.clone().and_then(some),
+        volumes: some(volumes),
+        ..PodSpec::default()
+    };
+    let metadata =
+        ObjectMeta { labels: Some(labels), annotations: Some(annotations), ..ObjectMeta::default() };
+    PodTemplateSpec { metadata: Some(metadata), spec: Some(spec) }
+}
+
+fn security(run_as_non_root: bool) -> PodSecurityContext {
+    PodSecurityContext {
+        run_as_user: Some(USER),
+        run_as_group: Some(GROUP),
+        fs_group: Some(GROUP),
+        run_as_non_root: Some(run_as_non_root),
+        seccomp_profile: Some(SeccompProfile { type_: "RuntimeDefault".to_owned(), localhost_profile: None }),
+        ..PodSecurityContext::default()
+    }
+}

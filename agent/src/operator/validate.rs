@@ -1,0 +1,90 @@
+//! From a custom resource as it stands to what is built from, or everything that is wrong with it.
+//!
+//! The rules are those of the gateway: a resource that a person wrote is held to them, too, on every change. A resource that
+//! is not valid keeps the children that it has.
+
+use isthmus_admission::{Offline, admit_written};
+use isthmus_dialects::function_mesh::pod::{self, PodPolicy};
+use isthmus_dialects::{Options, UnknownFields, read_resource};
+use isthmus_model::component::Component;
+use isthmus_model::reason::Violation;
+use k8s_openapi::api::apps::v1::StatefulSetPersistentVolumeClaimRetentionPolicy;
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, VolumeMount};
+use serde_json::Value;
+
+use super::owner::Owner;
+
+/// A resource that can be built; the only input from here on.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Validated {
+    pub(crate) owner: Owner,
+    pub(crate) component: Component,
+    pub(crate) pod: PodPolicy,
+    pub(crate) volume_mounts: Vec<VolumeMount>,
+    pub(crate) volume_claims: Vec<PersistentVolumeClaim>,
+    pub(crate) volume_claim_retention: Option<StatefulSetPersistentVolumeClaimRetentionPolicy>,
+}
+
+/// What is wrong with a resource.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", sentence(violations))]
+pub(crate) struct Error {
+    /// At least one.
+    pub(crate) violations: Vec<Violation>,
+}
+
+/// `resource` is the whole of it. Fields that are not known are left out, as the API server does.
+pub(crate) fn validate(owner: Owner, mut resource: Value) -> Result<Validated, Error> {
+    let stopped = scaled_to_nothing(&mut resource);
+    let options = Options { unknown_fields: UnknownFields::Ignore, ..Options::default() };
+    let problem = |violations| Error { violations };
+    let written = read_resource(resource, &options).map_err(problem)?;
+    let mut component =
+        admit_written(written, &Offline).map_err(|rejection| problem(rejection.violations))?;
+    if stopped {
+        component.spec.replicas = 0;
+    }
+    let kubernetes = &component.spec.kubernetes;
+    // Admission has read all of these, so that none of them fails here.
+    let pod = pod::read(&kubernetes.pod, "spec.pod").map_err(problem)?;
+    let volume_mounts = typed(&kubernetes.volume_mounts, "spec.volumeMounts").map_err(problem)?;
+    let volume_claims =
+        typed(&kubernetes.volume_claim_templates, "spec.volumeClaimTemplates").map_err(problem)?;
+    let retention = kubernetes.volume_claim_retention_policy.as_ref();
+    let volume_claim_retention = retention
+        .map(|policy| pod::typed(policy.clone(), "spec.persistentVolumeClaimRetentionPolicy"))
+        .transpose()
+        .map_err(problem)?;
+    Ok(Validated { owner, component, pod, volume_mounts, volume_claims, volume_claim_retention })
+}
+
+fn typed<T>(values: &[Value], at: &str) -> Result<Vec<T>, Vec<Violation>>
+where
+    T: serde::de::DeserializeOwned + serde::Serialize + Default,
+{
+    values
+        .iter()
+        .enumerate()
+        .map(|(index, value)| pod::typed(value.clone(), &format!("{at}[{index}]")))
+        .collect()
+}
+
+/// Nothing is created with no instances, but anything may be scaled to none afterwards: the rest is then held to the rules as
+/// if it had as few as it may.
+fn scaled_to_nothing(resource: &mut Value) -> bool {
+    let Some(spec) = resource.get_mut("spec").and_then(Value::as_object_mut) else { return false };
+    let stopped = spec.get("replicas").and_then(Value::as_u64) == Some(0);
+    if stopped {
+        let least = spec.get("minReplicas").and_then(Value::as_u64).unwrap_or(1).max(1);
+        spec.insert("replicas".to_owned(), least.into());
+    }
+    stopped
+}
+
+fn sentence(violations: &[Violation]) -> String {
+    let each = |violation: &Violation| match violation.field.as_str() {
+        "" => violation.message.clone(),
+        field => format!("{field}: {}", violation.message),
+    };
+    violations.iter().map(each).collect::<Vec<_>>().join("; ")
+}
