@@ -7,6 +7,7 @@ use std::process::Stdio;
 
 use anyhow::{Context, Result};
 use isthmus_testbed::isthmus::Programs;
+use isthmus_testbed::kubernetes;
 use isthmus_testbed::{Cache, Missing, provision};
 
 use crate::cargo::cargo;
@@ -75,28 +76,35 @@ fn check(root: &Path) -> Result<bool> {
     Ok(check::run(root, false)? & codegen::check(root)?)
 }
 
-/// Runs the tests that start real servers, or counts them as skipped where the machine lacks what these are made of. In CI
-/// nothing may be lacking.
+/// The tests that need a Kubernetes node are in modules of this name.
+const NODES: &str = "nodes::";
+
+/// Runs the tests that start real servers; those are skipped by name for which the machine lacks something that cannot be
+/// provided. In CI nothing may be lacking.
 fn real(selection: &[&str], counts: &mut Counts) -> Result<bool> {
     eprintln!("== servers");
-    match provide()? {
+    let missing = match provide()? {
         Provided::All => {
-            tests("tests with real servers", &[selection, &["--", REAL_AT_ONCE]].concat(), counts)
+            return tests("tests with real servers", &[selection, &["--", REAL_AT_ONCE]].concat(), counts);
         }
-        Provided::Lacking(missing) if std::env::var_os("CI").is_some() => {
+        Provided::Lacking(missing) | Provided::LackingNodes(missing) if std::env::var_os("CI").is_some() => {
             eprintln!("error: {missing}");
-            Ok(false)
+            return Ok(false);
         }
         Provided::Lacking(missing) => {
-            eprintln!("skipped: tests with real servers, because {missing}");
-            counts.skipped += listed(selection)?;
-            Ok(true)
+            skip(&listed(selection, "")?, &missing, counts);
+            return Ok(true);
         }
-    }
+        Provided::LackingNodes(missing) => missing,
+    };
+    skip(&listed(selection, NODES)?, &missing, counts);
+    tests("tests with real servers", &[selection, &["--", REAL_AT_ONCE, "--skip", NODES]].concat(), counts)
 }
 
 enum Provided {
     All,
+    /// There are servers, but no node that runs pods.
+    LackingNodes(Missing),
     Lacking(Missing),
 }
 
@@ -105,28 +113,49 @@ fn provide() -> Result<Provided> {
     let runtime = tokio::runtime::Runtime::new().context("start a runtime")?;
     let cache = Cache::from_env()?;
     runtime.block_on(Programs::build(&cache)).context("build the programs")?;
-    let outcome = runtime.block_on(async {
+    let servers = runtime.block_on(async {
         cache.pulsar().await?;
         cache.data_generator().await?;
         cache.python().await?;
-        cache.etcd().await
+        cache.etcd().await?;
+        cache.kubernetes().await
     });
+    if let Some(missing) = lacking(servers).context("provide the servers")? {
+        return Ok(Provided::Lacking(missing));
+    }
+    if let Err(missing) = kubernetes::nodes_can_run() {
+        return Ok(Provided::LackingNodes(missing));
+    }
+    let nodes = lacking(runtime.block_on(cache.node_images())).context("provide what runs on nodes")?;
+    Ok(nodes.map_or(Provided::All, Provided::LackingNodes))
+}
+
+/// What the machine lacks to make an item, if that is why there is none.
+fn lacking<T>(outcome: Result<T, provision::Error>) -> Result<Option<Missing>> {
     match outcome {
-        Ok(_) => Ok(Provided::All),
-        Err(provision::Error::Missing(missing)) => Ok(Provided::Lacking(missing)),
-        Err(error) => Err(error).context("provide the servers"),
+        Ok(_) => Ok(None),
+        Err(provision::Error::Missing(missing)) => Ok(Some(missing)),
+        Err(error) => Err(error.into()),
     }
 }
 
-/// How many tests a selection has.
-fn listed(selection: &[&str]) -> Result<u64> {
+/// Names and counts what is not run.
+fn skip(tests: &[String], missing: &Missing, counts: &mut Counts) {
+    for test in tests {
+        eprintln!("skipped: {test}, because {missing}");
+        counts.skipped += 1;
+    }
+}
+
+/// The tests of a selection whose names contain `part`.
+fn listed(selection: &[&str], part: &str) -> Result<Vec<String>> {
     let output = cargo(&[&["test", "--quiet"], selection, &["--", "--list"]].concat())
         .stderr(Stdio::inherit())
         .output()
         .context("list the tests")?;
-    let tests =
-        String::from_utf8_lossy(&output.stdout).lines().filter(|line| line.ends_with(": test")).count();
-    Ok(tests as u64)
+    let lines = String::from_utf8_lossy(&output.stdout);
+    let names = lines.lines().filter_map(|line| line.strip_suffix(": test"));
+    Ok(names.filter(|name| name.contains(part)).map(str::to_owned).collect())
 }
 
 /// Runs the tests of a selection and adds what they say of themselves; `false` when one failed or did not build.

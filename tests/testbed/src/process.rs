@@ -104,6 +104,16 @@ impl Program {
         self
     }
 
+    /// The same program, started by another that takes its command line: `nsenter …`, `nice …`.
+    #[must_use]
+    pub fn prefixed(mut self, prefix: &[OsString]) -> Self {
+        if let Some((first, rest)) = prefix.split_first() {
+            let own = std::mem::replace(&mut self.path, first.clone());
+            self.arguments.splice(0..0, rest.iter().cloned().chain([own]));
+        }
+        self
+    }
+
     /// Starts it for this run; both outputs are appended to `log`.
     ///
     /// That the program itself does not exist or cannot be executed shows as its end with status 127 or 126.

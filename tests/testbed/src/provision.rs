@@ -7,7 +7,11 @@
 mod maven;
 mod pulsar;
 mod python;
+mod go;
 mod etcd;
+mod kubernetes;
+mod debian;
+mod image;
 
 use std::{
     fs::File,
@@ -27,6 +31,8 @@ use crate::{
     tools::Missing,
 };
 
+pub(crate) use image::PAUSE_IMAGE;
+pub use kubernetes::KubernetesHome;
 pub use pulsar::PulsarHome;
 pub use python::PythonVenv;
 

@@ -41,7 +41,7 @@ pub(crate) const JAVA: Tool = Tool {
 };
 pub(crate) const GO: Tool = Tool {
     program: "go",
-    why: "etcd is built from its Go module",
+    why: "etcd and Kubernetes are built from their Go modules",
     remedy: "install Go 1.24 or newer; on Debian: apt-get install golang-go (from backports where the release has an older one)",
 };
 pub(crate) const PYTHON: Tool = Tool {

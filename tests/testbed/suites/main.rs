@@ -4,3 +4,5 @@ mod provision;
 mod processes;
 mod etcd;
 mod pulsar;
+mod kubernetes;
+mod nodes;
