@@ -221,7 +221,7 @@ fn run(generation: u64, replicas: u32, script: &str) -> Desired {
         labels: BTreeMap::new(),
         annotations: BTreeMap::new(),
         placement: Placement::default(),
-        spec: Spec { runtime: Some(Runtime::Go { package, log: None }), ..Spec::default() },
+        spec: Box::new(Spec { runtime: Some(Runtime::Go { package, log: None }), ..Spec::default() }),
     };
     Desired::Run(Arc::new(Assignment {
         uid: UID,

@@ -9,6 +9,7 @@
 //! gracefully and returns when the last one is gone. Handlers find the [`Peer`] in the extensions of a request.
 
 mod bucket;
+mod corked;
 mod connection;
 
 use std::convert::Infallible;

@@ -176,7 +176,7 @@ impl Head {
             labels: self.metadata.labels.clone().unwrap_or_default(),
             annotations: self.metadata.annotations.clone().unwrap_or_default(),
             placement: self.placement.clone(),
-            spec,
+            spec: Box::new(spec),
         };
         Reading { draft, origin: self.origin(names), violations, unknown }
     }

@@ -66,7 +66,7 @@ pub(crate) fn read(mut value: Value, kind: ComponentKind, position: Position) ->
     unknown.retain(|field| !unfit(field));
     let Resource { metadata, placement, spec } = shaped.value;
     let Metadata { tenant, namespace, name, labels, annotations } = metadata;
-    let draft = Draft { kind, tenant, namespace, name, labels, annotations, placement, spec };
+    let draft = Draft { kind, tenant, namespace, name, labels, annotations, placement, spec: Box::new(spec) };
     let origin = Origin { dialect: Dialect::Native, position, ..Origin::default() };
     Reading { draft, origin, violations: shaped.violations, unknown }
 }

@@ -100,7 +100,7 @@ fn convert<C: Config>(config: Value, position: Position) -> Reading {
     if draft.name.is_empty() {
         // As pulsar-admin does: the class without its package.
         let class = draft.spec.class_name.as_str();
-        draft.name = class.rsplit(['.', '$']).next().unwrap_or(class).to_owned();
+        class.rsplit(['.', '$']).next().unwrap_or(class).clone_into(&mut draft.name);
     }
     let origin = Origin { dialect: Dialect::PulsarConfig, position, names };
     Reading { draft, origin, violations, unknown }

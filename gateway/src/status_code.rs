@@ -61,6 +61,10 @@ pub fn code(reason: Reason) -> Code {
         | Reason::Outdated
         | Reason::Refused
         | Reason::DeletionsHeld
+        | Reason::ForeignObject
+        | Reason::MissingReference
+        | Reason::RolloutPaused
+        | Reason::ApiRefused
         | Reason::Stopped => Code::FailedPrecondition,
     }
 }

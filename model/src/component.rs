@@ -90,7 +90,7 @@ pub struct Draft {
     /// Where it shall run.
     pub placement: Placement,
     /// What shall run.
-    pub spec: Spec,
+    pub spec: Box<Spec>,
 }
 
 /// A component that passed admission. Everything downstream takes only this.
@@ -108,7 +108,7 @@ pub struct Component {
     /// Where it shall run.
     pub placement: Placement,
     /// What shall run.
-    pub spec: Spec,
+    pub spec: Box<Spec>,
 }
 
 /// What runs. `None`, zero and empty mean "not given" unless a field says otherwise.

@@ -7,17 +7,21 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use http::uri::PathAndQuery;
 use isthmus_daemon::clock::{Clock, SystemClock};
 use isthmus_model::name::Uid;
-use isthmus_proto::component::v1::{
-    BatchItem, BatchRequest, Change, ChangeResponse, CreateRequest, batch_item, batch_result,
-};
+use isthmus_proto::component::v1::{BatchResponse, Change, ChangeResponse, CreateRequest, batch_result};
+use isthmus_tests::client::Calls;
 use isthmus_tests::{Client, Connection};
+use prost::Message;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio_stream::wrappers::ReceiverStream;
+use tonic::Request;
+use tonic::client::Grpc;
+use tonic_prost::ProstCodec;
 
-use crate::load;
+use crate::load::{self, Encoded};
 
 /// Connections that calls are spread over, here and for the references.
 pub(crate) const CONNECTIONS: usize = 4;
@@ -55,12 +59,13 @@ impl Done {
 pub(crate) struct Series {
     name: String,
     next: AtomicU64,
+    encoded: Encoded,
 }
 
 impl Series {
     /// None given out yet.
     pub(crate) fn new(name: &str) -> Arc<Self> {
-        Arc::new(Self { name: name.to_owned(), next: AtomicU64::new(0) })
+        Arc::new(Self { name: name.to_owned(), next: AtomicU64::new(0), encoded: Encoded::new(name) })
     }
 
     /// The next numbers.
@@ -73,6 +78,54 @@ impl Series {
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
+
+    /// The `n`-th function, encoded.
+    pub(crate) fn function(&self, n: u64) -> Vec<u8> {
+        self.encoded.function(n)
+    }
+}
+
+/// A [`CreateRequest`] whose component is encoded.
+#[derive(Clone, PartialEq, Message)]
+struct Create {
+    #[prost(bytes, tag = "1")]
+    component: Vec<u8>,
+}
+
+/// A [`BatchRequest`](isthmus_proto::component::v1::BatchRequest) whose components are encoded.
+#[derive(Clone, PartialEq, Message)]
+struct Frame {
+    #[prost(message, repeated, tag = "1")]
+    items: Vec<Item>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Item {
+    #[prost(uint64, tag = "1")]
+    sequence: u64,
+    #[prost(bytes, tag = "3")]
+    create: Vec<u8>,
+}
+
+/// Of a [`ChangeResponse`], what says that a function was created and assigned.
+#[derive(Clone, PartialEq, Message)]
+struct Created {
+    #[prost(enumeration = "Change", tag = "1")]
+    change: i32,
+    #[prost(message, optional, tag = "3")]
+    component: Option<CreatedComponent>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct CreatedComponent {
+    #[prost(message, optional, tag = "5")]
+    status: Option<CreatedStatus>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct CreatedStatus {
+    #[prost(message, repeated, tag = "6")]
+    clusters: Vec<()>,
 }
 
 /// The administrator's clients, each with a connection of its own.
@@ -91,12 +144,12 @@ pub(crate) async fn unary(
     let begun = Instant::now();
     let mut workers = JoinSet::new();
     for client in clients.iter().cycle().take(in_flight) {
-        let (client, series) = (client.clone(), series.clone());
+        let (mut calls, series) = (Grpc::new(client.calls()), series.clone());
         workers.spawn(async move {
             let mut count = 0;
             while begun.elapsed() < time {
                 for n in series.take(1) {
-                    create(&client, series.name(), n).await?;
+                    create_encoded(&mut calls, series.function(n)).await?;
                     count += 1;
                 }
             }
@@ -108,6 +161,20 @@ pub(crate) async fn unary(
         count += worker??;
     }
     Ok(Done { count, took: begun.elapsed() })
+}
+
+async fn create_encoded(calls: &mut Grpc<Calls>, component: Vec<u8>) -> Result<()> {
+    calls.ready().await.context("the gateway is away")?;
+    let path = PathAndQuery::from_static("/isthmus.component.v1.FunctionService/Create");
+    let codec: ProstCodec<Create, Created> = ProstCodec::default();
+    let answer = calls.unary(Request::new(Create { component }), path, codec).await?.into_inner();
+    let status = answer.component.as_ref().and_then(|component| component.status.as_ref());
+    let assigned = status.map_or(0, |status| status.clusters.len());
+    ensure!(
+        answer.change() == Change::Created && assigned == 1,
+        "not created and assigned to one: {answer:?}"
+    );
+    Ok(())
 }
 
 /// Creates one function; answers its identity.
@@ -154,7 +221,12 @@ async fn one_stream(client: Client, series: Arc<Series>, until: Until, begun: In
     let window = Arc::new(Semaphore::new(WINDOW));
     let (sender, frames) = mpsc::channel(4);
     let sending = tokio::spawn(send(series, until, begun, window.clone(), sender));
-    let mut answers = client.batch().batch(ReceiverStream::new(frames)).await?.into_inner();
+    let mut calls = Grpc::new(client.calls());
+    calls.ready().await.context("the gateway is away")?;
+    let path = PathAndQuery::from_static("/isthmus.component.v1.BatchService/Batch");
+    let codec: ProstCodec<Frame, BatchResponse> = ProstCodec::default();
+    let frames = Request::new(ReceiverStream::new(frames));
+    let mut answers = calls.streaming(frames, path, codec).await?.into_inner();
     let mut count = 0;
     while let Some(answer) = answers.message().await? {
         window.add_permits(answer.results.len());
@@ -180,7 +252,7 @@ async fn send(
     until: Until,
     begun: Instant,
     window: Arc<Semaphore>,
-    frames: mpsc::Sender<BatchRequest>,
+    frames: mpsc::Sender<Frame>,
 ) -> Result<u64> {
     let mut sent = 0;
     loop {
@@ -195,16 +267,10 @@ async fn send(
         if numbers.is_empty() {
             break;
         }
-        let items: Vec<_> = numbers
-            .map(|n| BatchItem {
-                sequence: n,
-                action: Some(batch_item::Action::Create(load::function(series.name(), n))),
-                ..BatchItem::default()
-            })
-            .collect();
+        let items: Vec<_> = numbers.map(|n| Item { sequence: n, create: series.function(n) }).collect();
         window.acquire_many(u32::try_from(items.len())?).await?.forget();
         sent += items.len() as u64;
-        if frames.send(BatchRequest { items }).await.is_err() {
+        if frames.send(Frame { items }).await.is_err() {
             break;
         }
     }

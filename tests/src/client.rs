@@ -128,6 +128,13 @@ impl Interceptor for Credential {
 /// What carries the calls.
 pub type Calls = InterceptedService<Channel, Credential>;
 
+impl Client {
+    /// The bare connection, for messages that are encoded already.
+    pub fn calls(&self) -> Calls {
+        InterceptedService::new(self.channel.clone(), self.credential.clone())
+    }
+}
+
 /// The client of one service, which takes answers as large as a page of many components.
 macro_rules! services {
     ($($(#[$doc:meta])+ $name:ident: $client:ident,)+) => {
@@ -135,8 +142,7 @@ macro_rules! services {
             $(
                 $(#[$doc])+
                 pub fn $name(&self) -> $client<Calls> {
-                    let calls = InterceptedService::new(self.channel.clone(), self.credential.clone());
-                    $client::new(calls).max_decoding_message_size(64 << 20)
+                    $client::new(self.calls()).max_decoding_message_size(64 << 20)
                 }
             )+
         }

@@ -77,7 +77,7 @@ fn fixture(kind: Kind, name: &str) -> Fixture {
         kind: kind.into(),
         metadata: Some(metadata),
         placement: Some(placement),
-        spec: Some(spec),
+        spec: Some(Box::new(spec)),
         status: None,
     })
 }

@@ -199,7 +199,7 @@ fn run(
         labels: BTreeMap::new(),
         annotations: BTreeMap::new(),
         placement: Placement::default(),
-        spec: Spec { auto_ack: true, ..serde_json::from_value(spec)? },
+        spec: Box::new(Spec { auto_ack: true, ..serde_json::from_value(spec)? }),
     };
     Ok(Desired::Run(Arc::new(Assignment {
         uid: Uid(uuid::Uuid::from_u128(uid)),

@@ -2,7 +2,6 @@
 #![expect(
     clippy::disallowed_methods,
     clippy::indexing_slicing,
-    clippy::large_futures,
     clippy::panic,
     clippy::unwrap_used,
     reason = "all of this is tests, helpers included: they may panic, spawn and measure real time"

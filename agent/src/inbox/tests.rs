@@ -39,7 +39,7 @@ fn upsert(n: u128, generation: u64) -> Upsert {
         kind: ComponentKind::Function,
         labels: std::collections::BTreeMap::default(),
         annotations: std::collections::BTreeMap::default(),
-        spec: Spec::default(),
+        spec: Box::new(Spec::default()),
         placement: Placement::default(),
     };
     message(n, generation, encode(&component))

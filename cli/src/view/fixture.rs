@@ -79,7 +79,7 @@ pub(crate) fn greet() -> Component {
             ..Metadata::default()
         }),
         placement: Some(Placement { mode: Mode::Replicated.into(), ..Placement::default() }),
-        spec: Some(Spec {
+        spec: Some(Box::new(Spec {
             class_name: "org.example.Greet".into(),
             runtime: Some(Runtime::Java(JavaRuntime { package: Some(code), ..JavaRuntime::default() })),
             replicas: Some(2),
@@ -93,7 +93,7 @@ pub(crate) fn greet() -> Component {
             }),
             user_config_json: "{\"greeting\":\"hello\"}".into(),
             ..Spec::default()
-        }),
+        })),
         status: Some(Status {
             conditions: vec![
                 condition("Placed", "True", "Placed", "on east and west"),
@@ -128,7 +128,7 @@ pub(crate) fn parked() -> Component {
     Component {
         kind: Kind::Function.into(),
         metadata: Some(metadata),
-        spec: Some(Spec { replicas: Some(1), ..Spec::default() }),
+        spec: Some(Box::new(Spec { replicas: Some(1), ..Spec::default() })),
         status: Some(Status { phase: "Parked".into(), desired: 1, ..Status::default() }),
         ..Component::default()
     }

@@ -181,7 +181,14 @@ impl Config for FunctionConfig {
             ..Spec::default()
         };
         let (tenant, namespace, name) = (self.tenant, self.namespace, self.name);
-        Draft { kind: ComponentKind::Function, tenant, namespace, name, spec, ..Draft::default() }
+        Draft {
+            kind: ComponentKind::Function,
+            tenant,
+            namespace,
+            name,
+            spec: Box::new(spec),
+            ..Draft::default()
+        }
     }
 }
 

@@ -131,6 +131,6 @@ impl Config for SinkConfig {
             ..Spec::default()
         };
         let (tenant, namespace, name) = (self.tenant, self.namespace, self.name);
-        Draft { kind: ComponentKind::Sink, tenant, namespace, name, spec, ..Draft::default() }
+        Draft { kind: ComponentKind::Sink, tenant, namespace, name, spec: Box::new(spec), ..Draft::default() }
     }
 }

@@ -104,6 +104,13 @@ impl Config for SourceConfig {
             ..Spec::default()
         };
         let (tenant, namespace, name) = (self.tenant, self.namespace, self.name);
-        Draft { kind: ComponentKind::Source, tenant, namespace, name, spec, ..Draft::default() }
+        Draft {
+            kind: ComponentKind::Source,
+            tenant,
+            namespace,
+            name,
+            spec: Box::new(spec),
+            ..Draft::default()
+        }
     }
 }

@@ -17,6 +17,7 @@ use super::permit::{self, Denied, Need, Who};
 use crate::clock::unix_millis;
 use crate::store::Handle;
 use crate::store::command::SecretHash;
+use crate::store::state::Access;
 
 /// Who calls.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,7 +94,7 @@ impl Gate {
         }
         // A lookup by hash: how long it takes tells about the hash of a guess, and nothing about any token.
         let hash = SecretHash::of(token.trim_ascii());
-        let found = self.store.peek(|state| state.api_token(&hash).map(|token| token.principal.clone())).0;
+        let found = self.store.access().api_token(&hash).map(|token| token.principal.clone());
         let principal =
             found.ok_or_else(|| unknown("the API token is not known here; it may have been revoked"))?;
         Ok(Identity::Token { principal, hash })
@@ -104,6 +105,10 @@ impl Gate {
         let Some(leaf) = peer.certificates.first() else { return Ok(Identity::Anonymous) };
         let read = peer.memo.get_or_init(|| read(leaf, &self.trust_domain));
         read.cloned().unwrap_or_else(|| self::read(leaf, &self.trust_domain))
+    }
+
+    fn knows(&self, cluster: &ClusterName) -> bool {
+        self.store.peek(|state| state.cluster(cluster).is_some()).0
     }
 
     fn now(&self) -> UnixMillis {
@@ -196,34 +201,32 @@ impl Caller {
         decide: impl FnOnce(Option<&PrincipalName>, &[&Binding]) -> T,
     ) -> Result<T, Denied> {
         let now = self.gate.now();
-        let (decided, _) = self.gate.store.peek(|state| {
-            self.credential_is_good(state, now)?;
-            let bindings: Vec<&Binding> = match self.principal() {
-                Some(principal) => state.bindings_of(principal).collect(),
-                None => Vec::new(),
-            };
-            Ok(decide(self.principal(), &bindings))
-        });
-        decided
+        let access = self.gate.store.access();
+        self.credential_is_good(&access, now)?;
+        let bindings: Vec<&Binding> = match self.principal() {
+            Some(principal) => access.bindings_of(principal).collect(),
+            None => Vec::new(),
+        };
+        Ok(decide(self.principal(), &bindings))
     }
 
-    fn credential_is_good(&self, state: &crate::store::State, now: UnixMillis) -> Result<(), Denied> {
+    fn credential_is_good(&self, access: &Access, now: UnixMillis) -> Result<(), Denied> {
         let refused = |reason, message: &str| Err(Denied::new(reason, message));
         match &self.identity {
             Identity::Agent { serial, .. } | Identity::Certificate { serial, .. }
-                if state.certificate_revoked(serial) =>
+                if access.certificate_revoked(serial) =>
             {
                 refused(
                     Reason::CertificateRevoked,
                     "the certificate was revoked; join again, or ask an admin for another",
                 )
             }
-            Identity::Agent { cluster, .. } if state.cluster(cluster).is_none() => refused(
+            Identity::Agent { cluster, .. } if !self.gate.knows(cluster) => refused(
                 Reason::Unauthenticated,
                 "the cluster does not belong to this federation any more; join again",
             ),
             Identity::Anonymous | Identity::Agent { .. } | Identity::Certificate { .. } => Ok(()),
-            Identity::Token { hash, .. } => match state.api_token(hash) {
+            Identity::Token { hash, .. } => match access.api_token(hash) {
                 Some(token) if token.revoked_at.is_some() => {
                     refused(Reason::Unauthenticated, "the API token was revoked; ask an admin for another")
                 }

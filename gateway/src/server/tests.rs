@@ -123,12 +123,12 @@ fn function(name: &str) -> component::Component {
     let topics = [("persistent://public/default/in".to_owned(), component::ConsumerConfig::default())];
     component::Component {
         metadata: Some(Metadata { name: name.to_owned(), ..Metadata::default() }),
-        spec: Some(component::Spec {
+        spec: Some(Box::new(component::Spec {
             class_name: "f.F".into(),
             runtime: Some(component::spec::Runtime::Python(runtime)),
             input: Some(component::Input { topics: topics.into(), ..component::Input::default() }),
             ..component::Spec::default()
-        }),
+        })),
         ..component::Component::default()
     }
 }

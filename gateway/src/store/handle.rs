@@ -11,7 +11,7 @@ use super::commit::Outcome;
 use super::record::Prepared;
 use super::rejection::Rejection;
 use super::shared::Shared;
-use super::state::State;
+use super::state::{Access, State};
 use super::subscription::Subscription;
 use crate::placement::ClusterId;
 
@@ -107,6 +107,11 @@ impl Handle {
     pub fn peek<T>(&self, look: impl FnOnce(&State) -> T) -> (T, LogIndex) {
         let state = self.shared.state.read();
         (look(&state), state.applied())
+    }
+
+    /// Who may come in, as of now; it may be newer than what is durable.
+    pub fn access(&self) -> impl std::ops::Deref<Target = Arc<Access>> + use<> {
+        self.shared.access.load()
     }
 
     /// Waits until the log is durable up to `index`.

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use hashbrown::HashMap;
 use isthmus_model::order::{LogIndex, SetGeneration};
 use parking_lot::{Mutex, RwLock};
@@ -10,7 +11,7 @@ use tokio::sync::watch;
 
 use super::commit::Commit;
 use super::engine::Log;
-use super::state::State;
+use super::state::{Access, State};
 use crate::placement::ClusterId;
 
 /// Commits that are kept decoded, for watches that are nearly up to date.
@@ -32,6 +33,8 @@ pub(crate) struct Progress {
 /// every lookup, which are the two other ways to keep what is not durable from being seen.
 pub(crate) struct Shared {
     pub(crate) state: RwLock<State>,
+    /// The state's own, for who asks at every call and shall not wait for the writer.
+    pub(crate) access: ArcSwap<Access>,
     pub(crate) progress: watch::Sender<Progress>,
     pub(crate) recent: RwLock<VecDeque<Arc<Commit>>>,
     pub(crate) dirty: Mutex<HashMap<ClusterId, watch::Sender<SetGeneration>>>,
@@ -42,6 +45,7 @@ impl Shared {
     pub(crate) fn new(state: State, log: Arc<dyn Log>) -> Self {
         let durable = state.applied();
         Self {
+            access: ArcSwap::new(state.access.clone()),
             state: RwLock::new(state),
             progress: watch::Sender::new(Progress { durable, failed: false }),
             recent: RwLock::default(),

@@ -21,6 +21,7 @@ use isthmus_model::order::{Epoch, LogIndex, UnixMillis};
 use isthmus_model::pulsar_cluster::PulsarCluster;
 
 use crate::placement::{ClusterId, Demand, PulsarId, Sites};
+use crate::store::command::{JoinToken, SecretHash};
 
 pub use cluster::Identity;
 pub use component::{Details, KEPT_REVISIONS, Version};
@@ -28,7 +29,8 @@ pub use desired::KEPT_CHANGES;
 pub use read::{AssignmentView, ClusterView, ComponentView, DesiredView, Item};
 pub use requests::KEPT_REQUESTS;
 
-pub(crate) use access::{Access, Packages};
+pub use access::Access;
+pub(crate) use access::Packages;
 pub(crate) use cluster::ClusterState;
 pub(crate) use component::{Component, Entry, Slot, Waiting};
 pub(crate) use components::Components;
@@ -54,7 +56,8 @@ pub struct State {
     pub(crate) pulsar: BTreeMap<PulsarClusterName, (PulsarId, Arc<PulsarCluster>)>,
     pub(crate) next_pulsar: u32,
     pub(crate) packages: Packages,
-    pub(crate) access: Access,
+    pub(crate) access: Arc<Access>,
+    pub(crate) join_tokens: BTreeMap<SecretHash, JoinToken>,
     pub(crate) waiting: WaitingIndex,
     pub(crate) requests: Requests,
     /// Clusters whose desired set changed since the writer last took this.

@@ -101,7 +101,7 @@ mod tests {
             labels: isthmus_model::name::Labels::new(),
             annotations: std::collections::BTreeMap::new(),
             placement: isthmus_model::policy::Placement::default(),
-            spec: Spec { class_name: "Store".into(), ..Spec::default() },
+            spec: Box::new(Spec { class_name: "Store".into(), ..Spec::default() }),
         };
         let pulsar = isthmus_model::pulsar_cluster::PulsarCluster {
             name: "east".parse().unwrap(),

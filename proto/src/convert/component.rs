@@ -63,7 +63,7 @@ fn read(component: wire::Component, kind: Option<ComponentKind>, problems: &mut 
         labels,
         annotations,
         placement: placement::read(placement.unwrap_or_default(), &root.field("placement"), problems),
-        spec: spec::read(spec.unwrap_or_default(), &root.field("spec"), problems),
+        spec: Box::new(spec::read(*spec.unwrap_or_default(), &root.field("spec"), problems)),
     }
 }
 
@@ -89,7 +89,7 @@ impl From<Component> for wire::Component {
                 ..Metadata::default()
             }),
             placement: (placement != Placement::default()).then(|| placement.into()),
-            spec: Some(spec.into()),
+            spec: Some(Box::new((*spec).into())),
             status: None,
         }
     }

@@ -16,7 +16,6 @@ use tonic::transport::{Channel, Endpoint};
 use tonic_prost::ProstCodec;
 
 use crate::deploy::{CONNECTIONS, Done, FRAME, Series};
-use crate::load;
 
 #[derive(Clone, PartialEq, Message)]
 struct PutRequest {
@@ -61,7 +60,7 @@ struct TxnResponse {
 /// The bytes that we deploy, under the name that they have.
 fn put(series: &Series, n: u64) -> PutRequest {
     let key = format!("/functions/{}-{n:07}", series.name()).into_bytes();
-    PutRequest { key, value: load::function(series.name(), n).encode_to_vec() }
+    PutRequest { key, value: series.function(n) }
 }
 
 /// Puts, so many in flight, for a while.

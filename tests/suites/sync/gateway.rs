@@ -153,7 +153,7 @@ fn assignment(uid: Uid, generation: Generation) -> Assignment {
         kind: ComponentKind::Function,
         labels: BTreeMap::default(),
         annotations: BTreeMap::default(),
-        spec: Spec::default(),
+        spec: Box::new(Spec::default()),
         placement: Placement::default(),
     };
     Assignment {

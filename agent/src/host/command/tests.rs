@@ -87,7 +87,7 @@ impl Case {
             labels: BTreeMap::new(),
             annotations: BTreeMap::new(),
             placement: Placement::default(),
-            spec: self.spec.clone(),
+            spec: Box::new(self.spec.clone()),
         };
         let assignment = Assignment {
             uid: Uid(uuid::Uuid::from_u128(7)),

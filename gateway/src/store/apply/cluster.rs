@@ -24,7 +24,7 @@ pub(super) fn joined(
     change: &ClusterChange,
 ) {
     let ClusterChange::Join { token, certificate, renewal } = change else { return };
-    let labels = state.access.join_tokens.get(token).map(|token| token.labels.clone()).unwrap_or_default();
+    let labels = state.join_tokens.get(token).map(|token| token.labels.clone()).unwrap_or_default();
     let cluster = Cluster {
         name: name.clone(),
         labels,
@@ -54,7 +54,7 @@ pub(super) fn joined(
 
 fn use_up(state: &mut State, commit: &Commit, change: &ClusterChange) {
     if let ClusterChange::Join { token, .. } = change
-        && let Some(token) = state.access.join_tokens.get_mut(token)
+        && let Some(token) = state.join_tokens.get_mut(token)
     {
         token.used_at = Some(commit.time);
     }

@@ -10,7 +10,7 @@ use crate::placement::{ClusterId, PulsarId};
 use crate::store::command::ResourceChange;
 use crate::store::commit::Commit;
 use crate::store::quota::Quota;
-use crate::store::state::State;
+use crate::store::state::{Access, State};
 
 pub(super) fn pulsar_created(state: &mut State, id: PulsarId, change: &ResourceChange) {
     let ResourceChange::PutPulsarCluster(cluster) = change else { return };
@@ -20,7 +20,6 @@ pub(super) fn pulsar_created(state: &mut State, id: PulsarId, change: &ResourceC
 }
 
 pub(super) fn changed(state: &mut State, commit: &Commit, change: &ResourceChange) {
-    let access = &mut state.access;
     match change {
         ResourceChange::PutPulsarCluster(cluster) => {
             if let Some((_, known)) = state.pulsar.get_mut(&cluster.name) {
@@ -43,29 +42,34 @@ pub(super) fn changed(state: &mut State, commit: &Commit, change: &ResourceChang
         }
         ResourceChange::CreateJoinToken(token) => {
             // Those that ended some time ago are of no use to anybody; it is remembered for a while why they are refused.
-            access
+            state
                 .join_tokens
                 .retain(|_, token| token.expires_at.0.saturating_add(REMEMBERED) > commit.time.0);
-            access.join_tokens.insert(token.hash, token.clone());
+            state.join_tokens.insert(token.hash, token.clone());
         }
-        ResourceChange::CreateApiToken(token) => access.put_api_token(token.clone()),
+        ResourceChange::CreateApiToken(token) => access(state).put_api_token(token.clone()),
         ResourceChange::RevokeApiToken { id } => {
-            if let Some(token) = access.api_tokens.get_mut(id) {
+            if let Some(token) = access(state).api_tokens.get_mut(id) {
                 token.revoked_at = Some(commit.time);
             }
         }
         ResourceChange::RevokeCertificate { serial } => {
-            access.revoked.insert(serial.clone());
+            access(state).revoked.insert(serial.clone());
         }
         ResourceChange::PutBinding(binding) => {
-            access.bindings.insert(binding.clone());
+            access(state).bindings.insert(binding.clone());
         }
         ResourceChange::DeleteBinding(binding) => {
-            access.bindings.remove(binding);
+            access(state).bindings.remove(binding);
         }
         ResourceChange::PutQuota { scope, quota } => set_quota(state, scope, Some(*quota)),
         ResourceChange::DeleteQuota { scope } => set_quota(state, scope, None),
     }
+}
+
+/// Who may come in, to be changed: those who ask have the one before until they ask again.
+fn access(state: &mut State) -> &mut Access {
+    Arc::make_mut(&mut state.access)
 }
 
 /// For how long an expired join token is remembered, in milliseconds: a week.

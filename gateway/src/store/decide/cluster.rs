@@ -28,7 +28,7 @@ pub(super) fn change(
         ClusterChange::Join { .. } | ClusterChange::Forget => false,
         ClusterChange::Renew { certificate, renewal } => {
             let identity = view.identity();
-            if state.certificate_revoked(&identity.certificate.serial) {
+            if state.access.certificate_revoked(&identity.certificate.serial) {
                 return Err(Rejection::new(
                     Reason::CertificateRevoked,
                     format!("cluster {name} was revoked; it must join again with a new join token"),

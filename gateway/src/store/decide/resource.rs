@@ -59,7 +59,7 @@ pub(super) fn change(state: &State, change: &ResourceChange) -> Result<Verdict, 
             false
         }
         ResourceChange::CreateJoinToken(token) => {
-            if access.join_tokens.contains_key(&token.hash) {
+            if state.join_tokens.contains_key(&token.hash) {
                 return refuse(
                     Reason::AlreadyExists,
                     "this join token exists already; draw another".to_owned(),

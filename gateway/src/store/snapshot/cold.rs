@@ -73,7 +73,7 @@ impl Cold {
                 })
                 .collect(),
             packages: state.packages().cloned().collect(),
-            join_tokens: state.access.join_tokens.values().cloned().collect(),
+            join_tokens: state.join_tokens.values().cloned().collect(),
             api_tokens: state.api_tokens().cloned().collect(),
             bindings: state.bindings().cloned().collect(),
             revoked: state.access.revoked.iter().cloned().collect(),
@@ -117,10 +117,11 @@ impl Cold {
         }
         let packages = self.packages.into_iter().map(|package| (package.digest, package));
         state.packages.stored = packages.collect();
-        state.access.join_tokens = self.join_tokens.into_iter().map(|token| (token.hash, token)).collect();
-        self.api_tokens.into_iter().for_each(|token| state.access.put_api_token(token));
-        state.access.bindings = self.bindings.into_iter().collect();
-        state.access.revoked = self.revoked.into_iter().collect();
+        state.join_tokens = self.join_tokens.into_iter().map(|token| (token.hash, token)).collect();
+        let access = Arc::make_mut(&mut state.access);
+        self.api_tokens.into_iter().for_each(|token| access.put_api_token(token));
+        access.bindings = self.bindings.into_iter().collect();
+        access.revoked = self.revoked.into_iter().collect();
         for (scope, quota) in self.quotas {
             match scope {
                 Scope::Federation => {}

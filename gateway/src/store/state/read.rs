@@ -2,13 +2,11 @@
 
 use std::sync::Arc;
 
-use isthmus_model::access::{Binding, Role, Scope};
+use isthmus_model::access::{Binding, Scope};
 use isthmus_model::assignment::{Assignment, Removal};
 use isthmus_model::cluster::{Cluster, Health};
 use isthmus_model::component::ComponentKind;
-use isthmus_model::name::{
-    ClusterName, Digest, FullName, Namespace, PrincipalName, PulsarClusterName, Tenant, Uid,
-};
+use isthmus_model::name::{ClusterName, Digest, FullName, Namespace, PulsarClusterName, Tenant, Uid};
 use isthmus_model::order::{Generation, LogIndex, Revision, SetGeneration, UnixMillis};
 use isthmus_model::pulsar_cluster::PulsarCluster;
 use isthmus_model::set_digest::SetDigest;
@@ -147,12 +145,7 @@ impl State {
 
     /// A join token, used or not.
     pub fn join_token(&self, hash: &SecretHash) -> Option<&JoinToken> {
-        self.access.join_tokens.get(hash)
-    }
-
-    /// The API token with this hash, revoked or not.
-    pub fn api_token(&self, hash: &SecretHash) -> Option<&ApiToken> {
-        self.access.api_tokens.get(self.access.api_token_ids.get(hash)?)
+        self.join_tokens.get(hash)
     }
 
     /// All API tokens, by id.
@@ -163,22 +156,6 @@ impl State {
     /// Who may do what.
     pub fn bindings(&self) -> impl Iterator<Item = &Binding> {
         self.access.bindings.iter()
-    }
-
-    /// What one principal may do.
-    pub fn bindings_of<'s>(&'s self, principal: &'s PrincipalName) -> impl Iterator<Item = &'s Binding> {
-        let first = Binding {
-            principal: principal.clone(),
-            role: Role::Viewer,
-            scope: Scope::Federation,
-            deny: false,
-        };
-        self.access.bindings.range(first..).take_while(move |binding| binding.principal == *principal)
-    }
-
-    /// Whether a certificate was revoked; `serial` in lower-case hexadecimal digits.
-    pub fn certificate_revoked(&self, serial: &str) -> bool {
-        self.access.revoked.contains(serial)
     }
 
     /// The bound of a tenant or namespace. The federation has none.

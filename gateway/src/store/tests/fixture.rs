@@ -347,7 +347,7 @@ pub(crate) fn dump(state: &State) -> BTreeMap<String, String> {
     }
     let access = format!(
         "{:?} {:?} {:?} {:?} {:?}",
-        state.access.join_tokens,
+        state.join_tokens,
         state.api_tokens().collect::<Vec<_>>(),
         state.bindings().collect::<Vec<_>>(),
         state.access.revoked,

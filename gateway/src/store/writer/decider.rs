@@ -1,6 +1,7 @@
 //! Decides commands in the order of the queue, each against the state with all before it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use isthmus_daemon::clock::Clock;
 use isthmus_model::name::PrincipalName;
@@ -23,6 +24,15 @@ use crate::store::state::State;
 /// wait.
 const PORTION: usize = 64;
 
+/// Commands of one batch that speak for many callers at the same time.
+const MANY: usize = 8;
+
+/// A batch begins no sooner after the one before than so many times the last append.
+const SHARE: u32 = 4;
+
+/// And waits no longer than this for that: less than a call over a network takes.
+const LONGEST_PAUSE: Duration = Duration::from_millis(2);
+
 /// Components that are planned again in one commit: so many that a commit is worth it, so few that nobody waits for it.
 const REPLANNED: usize = 128;
 
@@ -37,6 +47,8 @@ pub(super) struct Decider {
     cache: Cache,
     may_evict: bool,
     stopping: bool,
+    /// When the last batch was begun, and how many commands it had.
+    last: (Duration, usize),
 }
 
 /// Tells the appender that nothing more comes, however the decider ends.
@@ -64,7 +76,16 @@ impl Decider {
         clock: Arc<dyn Clock>,
         pending: Arc<Pending>,
     ) -> Self {
-        Self { epoch, shared, clock, pending, cache: Cache::default(), may_evict: false, stopping: false }
+        Self {
+            epoch,
+            shared,
+            clock,
+            pending,
+            cache: Cache::default(),
+            may_evict: false,
+            stopping: false,
+            last: (Duration::ZERO, 0),
+        }
     }
 
     fn run(&mut self, queue: &mut mpsc::Receiver<Message>) -> Result<(), ()> {
@@ -72,6 +93,7 @@ impl Decider {
             let woken = self.woken();
             // While somebody is woken, the queue is only looked at; else there is nothing to do but wait for it.
             let message = if woken.is_empty() {
+                self.pace();
                 match queue.blocking_recv() {
                     Some(message) => Some(message),
                     None => return Ok(()),
@@ -91,8 +113,20 @@ impl Decider {
         }
     }
 
+    /// Lets more commands come together, when those of the last batch say that many callers wait.
+    fn pace(&self) {
+        let (begun, count) = self.last;
+        // A full portion is worth its sync, and what few callers ask for shall not wait.
+        if !(MANY..PORTION).contains(&count) {
+            return;
+        }
+        let pause = (self.pending.last_append() * SHARE).min(LONGEST_PAUSE);
+        std::thread::sleep((begun + pause).saturating_sub(self.clock.boot()));
+    }
+
     /// Decides what is in the queue by now, up to a portion.
     fn take(&mut self, message: Message, queue: &mut mpsc::Receiver<Message>) -> Result<(), ()> {
+        let begun = self.clock.boot();
         let mut groups = Vec::new();
         let mut count = 0;
         let mut next = Some(message);
@@ -114,6 +148,7 @@ impl Decider {
             }
             next = if count < PORTION { queue.try_recv().ok() } else { None };
         }
+        self.last = (begun, count);
         self.groups(groups)
     }
 
@@ -156,6 +191,9 @@ impl Decider {
             {
                 batch.touched.insert(cluster, generation);
             }
+        }
+        if !Arc::ptr_eq(&state.access, &shared.access.load()) {
+            shared.access.store(state.access.clone());
         }
         drop(state);
         for (commit, encoded) in decided {

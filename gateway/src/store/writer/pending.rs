@@ -1,6 +1,7 @@
 //! What is decided and not yet handed to the disk: it grows while the appender is busy, and goes in one append.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use hashbrown::HashMap;
 use isthmus_model::order::{LogIndex, SetGeneration};
@@ -66,6 +67,8 @@ struct Slot {
     ended: bool,
     /// The appender takes nothing more.
     broken: bool,
+    /// How long the last append took.
+    took: Duration,
 }
 
 /// Between the decider and the appender.
@@ -88,6 +91,16 @@ impl Pending {
         slot.batch.absorb(batch);
         self.changed.notify_all();
         Ok(())
+    }
+
+    /// How long the last append took.
+    pub(super) fn last_append(&self) -> Duration {
+        self.slot.lock().took
+    }
+
+    /// An append took so long.
+    pub(super) fn appended(&self, took: Duration) {
+        self.slot.lock().took = took;
     }
 
     /// Takes all there is, waiting for it; `None` when the decider has ended and all is taken.

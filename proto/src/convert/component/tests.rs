@@ -69,7 +69,7 @@ impl Draw {
             labels: labels.into_iter().map(|(k, v)| (k.parse().unwrap(), v.parse().unwrap())).collect(),
             annotations: self.map(Self::text),
             placement: self.placement(),
-            spec: self.spec(),
+            spec: Box::new(self.spec()),
         }
     }
 
@@ -417,7 +417,7 @@ fn everything_that_is_wrong_is_named_at_once_with_its_path() {
             mode: 77,
             ..Default::default()
         }),
-        spec: Some(wire::Spec {
+        spec: Some(Box::new(wire::Spec {
             user_config_json: "{\"password\": \"hunter2\"".into(),
             input: Some(wire::Input { topics: topics.into(), ..Default::default() }),
             runtime: Some(wire::spec::Runtime::Java(runtime)),
@@ -427,7 +427,7 @@ fn everything_that_is_wrong_is_named_at_once_with_its_path() {
                 ..Default::default()
             }),
             ..Default::default()
-        }),
+        })),
         ..named("greet")
     };
     let Invalid(violations) = draft(component, Some(ComponentKind::Function)).unwrap_err();
