@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::host::LocalTarget;
 use crate::host::attached::AdminApi;
 use crate::inbox;
+use crate::lease;
 use crate::link::identity::Identity;
 use crate::link::{Link, enrol, fetch};
 use crate::package::Cache;
@@ -77,6 +78,7 @@ pub async fn start(config: Config, server: Server) -> Result<(), BoxError> {
             .map_err(Error::Cut)?
             .map_err(Error::Inbox)?
     };
+    let (lessor, lease) = lease::lease();
     let (lender, fetcher) = fetch::lender();
     let packages = Cache::open(data.join("packages"), &packages, fetcher)
         .map_err(|source| Error::Data { path: data.join("packages"), source })?;
@@ -89,6 +91,7 @@ pub async fn start(config: Config, server: Server) -> Result<(), BoxError> {
         identity,
         inbox: inbox_handle,
         reports: reports.clone(),
+        lessor,
         declared,
         target: target.clone(),
         lender,
@@ -101,7 +104,7 @@ pub async fn start(config: Config, server: Server) -> Result<(), BoxError> {
         keep_declared(declaring, declare, stop)
     });
     tasks.spawn("target", OnFailure::EndProcess, Stage::Drain, DRAIN, |stop| {
-        target.run(desired, reports, packages, stop)
+        target.run(desired, reports, packages, lease, stop)
     });
     runs.holds();
     Ok(())

@@ -12,11 +12,13 @@
 pub mod config;
 pub mod distribution;
 mod dereference;
+mod by_index;
 mod plan;
 mod ports;
 mod secrets;
 mod command;
 mod record;
+mod lease_file;
 mod process;
 mod last_words;
 mod failed;
@@ -45,6 +47,7 @@ use isthmus_model::resources::Capacity;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::lease::Lease;
 use crate::target::{DesiredHandle, LogOptions, Observe, Packages, Target};
 
 pub use attached::Attachments;
@@ -107,7 +110,8 @@ impl<A: Attachments> LocalTarget<A> {
         let distribution = Distribution::probe(&config).await;
         distribution.log_missing();
         let distribution = watch::Sender::new(Arc::new(distribution));
-        let host = Arc::new(Host { config, data, distribution, starts: Semaphore::new(STARTS) });
+        let lease = lease_file::LeaseFile::new(&data, clock.clone());
+        let host = Arc::new(Host { config, data, distribution, starts: Semaphore::new(STARTS), lease });
         Ok(Self { host, clock, attachments: Arc::new(attachments), _lock: lock })
     }
 
@@ -151,6 +155,7 @@ impl<A: Attachments> Target for LocalTarget<A> {
         desired: DesiredHandle,
         observe: O,
         packages: P,
+        lease: Lease,
         stop: CancellationToken,
     ) -> Result<(), Error> {
         let parts = Parts {
@@ -161,7 +166,7 @@ impl<A: Attachments> Target for LocalTarget<A> {
             packages,
         };
         let driver = Driver::start(parts).await.map_err(Error::Adopt)?;
-        driver.run(desired, stop).await;
+        driver.run(desired, lease, stop).await;
         Ok(())
     }
 

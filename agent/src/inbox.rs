@@ -193,7 +193,9 @@ impl Inbox {
         }
         let forgotten = std::mem::take(&mut self.forgotten);
         let Self { mut file, holdings, budget, desired, reports, commands, forgotten: _, clock } = self;
+        let begun = clock.boot();
         let (file, plans) = blocking(move || file.commit(&forgotten, &plans).map(|()| (file, plans))).await?;
+        metrics::histogram!("isthmus_inbox_commit_seconds").record(clock.boot().saturating_sub(begun));
         let inbox = Self { file, holdings, budget, desired, reports, commands, forgotten: Vec::new(), clock };
         inbox.publish(plans);
         answers.into_iter().for_each(Ready::send);

@@ -9,6 +9,7 @@
 
 pub mod config;
 pub mod link;
+pub mod lease;
 pub mod inbox;
 pub mod target;
 pub mod package;

@@ -27,6 +27,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::inbox;
+use crate::lease::Lessor;
 use crate::report::Reports;
 use crate::target::Target;
 use address::GatewayAddress;
@@ -70,6 +71,8 @@ pub struct Link<T> {
     pub inbox: inbox::Handle,
     /// Where what is sent comes from.
     pub reports: Reports,
+    /// Who hears of renewals of the lease.
+    pub lessor: Lessor,
     /// What the cluster can do.
     pub declared: watch::Receiver<Declared>,
     /// Where logs are.

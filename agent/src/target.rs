@@ -22,6 +22,8 @@ use isthmus_model::order::Generation;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::lease::Lease;
+
 /// One place where a cluster's share runs.
 pub trait Target: Send + Sync + 'static {
     /// Why the target cannot run at all; trouble with one component is an observation instead.
@@ -33,12 +35,14 @@ pub trait Target: Send + Sync + 'static {
     fn declare(&self) -> impl Future<Output = Declared> + Send;
 
     /// Runs until `stop`: makes what runs equal to what is desired, whenever that changes and from time to time, and
-    /// tells what it sees. Stopping the target stops no workload.
+    /// tells what it sees. Stopping the target stops no workload. What must have one owner at most runs while the lease lasts,
+    /// and ends with it whether the target lives or not.
     fn run<O: Observe, P: Packages>(
         self: Arc<Self>,
         desired: DesiredHandle,
         observe: O,
         packages: P,
+        lease: Lease,
         stop: CancellationToken,
     ) -> impl Future<Output = Result<(), Self::Error>> + Send;
 

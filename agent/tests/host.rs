@@ -13,16 +13,17 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use futures::StreamExt;
-use isthmus_agent::host::attached::{Attachments, Client};
+use isthmus_agent::host::attached::{Access, Attachments, Client};
 use isthmus_agent::host::config::Ports;
 use isthmus_agent::host::{Config, LocalTarget};
+use isthmus_agent::lease::{Lessor, lease};
 use isthmus_agent::target::{
     Desired, DesiredSet, DesiredWriter, LogOptions, Observe, Package, Packages, Target, desired,
 };
 use isthmus_daemon::backoff::Policy;
-use isthmus_daemon::clock::SystemClock;
+use isthmus_daemon::clock::{Clock, SystemClock};
 use isthmus_model::assignment::{Assignment, Removal};
-use isthmus_model::component::{Component, ComponentKind, Runtime, Spec};
+use isthmus_model::component::{Component, ComponentKind, Input, Runtime, Spec};
 use isthmus_model::name::{Digest, FullName, PulsarClusterName, Uid};
 use isthmus_model::observation::{Observation, Phase};
 use isthmus_model::order::{Generation, Revision};
@@ -60,7 +61,11 @@ struct NoPulsar;
 impl Attachments for NoPulsar {
     type Error = std::io::Error;
 
-    async fn attached(&self, _: &str, _: &str) -> Result<Vec<Client>, std::io::Error> {
+    async fn attached(&self, _: &Access, _: &str) -> Result<Vec<Client>, std::io::Error> {
+        Ok(Vec::new())
+    }
+
+    async fn matching(&self, _: &Access, _: &str) -> Result<Vec<String>, std::io::Error> {
         Ok(Vec::new())
     }
 }
@@ -112,6 +117,7 @@ struct Agent {
     writer: DesiredWriter,
     seen: watch::Receiver<BTreeMap<Uid, Observation>>,
     target: Arc<LocalTarget<NoPulsar>>,
+    lessor: Lessor,
     stop: CancellationToken,
     running: tokio::task::JoinHandle<()>,
 }
@@ -142,10 +148,12 @@ impl Host {
         let (writer, handle) = desired(loaded);
         let (sender, seen) = watch::channel(BTreeMap::new());
         let stop = CancellationToken::new();
-        let run = Arc::clone(&target).run(handle, Seen(Arc::new(sender)), self.scripts.clone(), stop.clone());
+        let (lessor, lease) = lease();
+        let observe = Seen(Arc::new(sender));
+        let run = Arc::clone(&target).run(handle, observe, self.scripts.clone(), lease, stop.clone());
         #[expect(clippy::disallowed_methods, reason = "a test is its own composition")]
         let running = tokio::spawn(async { run.await.unwrap() });
-        Agent { writer, seen, target, stop, running }
+        Agent { writer, seen, target, lessor, stop, running }
     }
 
     /// Pids of the programs that run here, by instance.
@@ -201,6 +209,13 @@ impl Agent {
         last.unwrap()
     }
 
+    /// The gateway has heard of this agent, and what has one owner may run for so long from now on.
+    fn may_run_for(&self, time: Duration) -> Duration {
+        let until = SystemClock.boot() + time;
+        self.lessor.renew(until);
+        until
+    }
+
     /// The agent goes away; what it looks after does not.
     async fn goes_away(self) {
         self.stop.cancel();
@@ -209,6 +224,15 @@ impl Agent {
 }
 
 fn run(generation: u64, replicas: u32, script: &str) -> Desired {
+    wanted(generation, replicas, script, Input::default())
+}
+
+/// What keeps the order of its messages has one owner.
+fn run_ordered(generation: u64, script: &str) -> Desired {
+    wanted(generation, 1, script, Input { retain_ordering: true, ..Input::default() })
+}
+
+fn wanted(generation: u64, replicas: u32, script: &str, input: Input) -> Desired {
     let package = PackageRef {
         file: "greet".into(),
         location: format!("sha256:{}", Scripts::digest(script)),
@@ -221,7 +245,11 @@ fn run(generation: u64, replicas: u32, script: &str) -> Desired {
         labels: BTreeMap::new(),
         annotations: BTreeMap::new(),
         placement: Placement::default(),
-        spec: Box::new(Spec { runtime: Some(Runtime::Go { package, log: None }), ..Spec::default() }),
+        spec: Box::new(Spec {
+            runtime: Some(Runtime::Go { package, log: None }),
+            input: Some(input),
+            ..Spec::default()
+        }),
     };
     Desired::Run(Arc::new(Assignment {
         uid: UID,
@@ -417,4 +445,37 @@ async fn two_agents_cannot_look_after_one_directory() {
     let refused = LocalTarget::open(&host.data(), config, Arc::new(SystemClock), NoPulsar).await.unwrap_err();
     assert!(refused.to_string().contains("in use by another agent"), "{refused}");
     agent.goes_away().await;
+}
+
+#[tokio::test]
+async fn what_has_one_owner_waits_for_a_lease_and_ends_with_it_without_an_agent() {
+    let host = Host::new();
+    let mut agent = host.agent(set(run_ordered(1, LASTING))).await;
+    agent.until("starting", |seen| seen.phase == Phase::Progressing).await;
+    assert_eq!(host.programs(), BTreeMap::new(), "nobody has given a lease yet");
+
+    let end = agent.may_run_for(Duration::from_secs(10));
+    until("it to start", || !host.programs().is_empty()).await;
+    let guard = host.guard(0);
+    agent.goes_away().await;
+    until("the guard to end it", || !is_alive(guard) && host.programs().is_empty()).await;
+    assert!(SystemClock.boot() >= end, "ended too early");
+}
+
+#[tokio::test]
+async fn what_has_one_owner_runs_on_while_the_lease_is_renewed_and_comes_back_after_it_was_over() {
+    let host = Host::new();
+    let mut agent = host.agent(set(run_ordered(1, LASTING))).await;
+    let end = agent.may_run_for(Duration::from_secs(8));
+    until("it to start", || !host.programs().is_empty()).await;
+    let first = host.programs();
+    agent.may_run_for(Duration::from_secs(12));
+    until("the end of the first lease", || SystemClock.boot() > end + Duration::from_millis(500)).await;
+    assert_eq!(host.programs(), first);
+
+    agent.until("ended", |seen| seen.last_error.contains("its lease was over")).await;
+    assert_eq!(host.programs(), BTreeMap::new());
+    agent.may_run_for(Duration::from_mins(1));
+    until("it to come back", || !host.programs().is_empty()).await;
+    assert_ne!(host.programs(), first);
 }

@@ -39,7 +39,7 @@ impl Policy {
 
     /// The first of an endless sequence of delays. Different callers pass different seeds; see [`seed`].
     pub fn start(self, seed: u64) -> Backoff {
-        Backoff { policy: self, seed, delays: self.delays(seed) }
+        Backoff { policy: self, seed, delays: None }
     }
 
     fn delays(self, seed: u64) -> Delays {
@@ -63,19 +63,21 @@ type Delays = <ExponentialBuilder as BackoffBuilder>::Backoff;
 pub struct Backoff {
     policy: Policy,
     seed: u64,
-    delays: Delays,
+    /// From the first failure on: of the thousands that could fail, few do.
+    delays: Option<Box<Delays>>,
 }
 
 impl Backoff {
     /// How long to wait before the next attempt.
     pub fn next_delay(&mut self) -> Duration {
-        self.delays.next().unwrap_or(self.policy.max)
+        let Self { policy, seed, delays } = self;
+        delays.get_or_insert_with(|| Box::new(policy.delays(*seed))).next().unwrap_or(policy.max)
     }
 
     /// The attempt succeeded: the next failure starts again with the shortest delay.
     pub fn reset(&mut self) {
         self.seed = self.seed.wrapping_add(1);
-        self.delays = self.policy.delays(self.seed);
+        self.delays = None;
     }
 }
 

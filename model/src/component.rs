@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 
 use crate::name::{FullName, Labels};
 use crate::package::PackageRef;
-use crate::policy::Placement;
+use crate::policy::{Mode, Placement};
 use crate::resources::Resources;
 
 /// A free-form JSON object, such as a function's user configuration. Integers up to 64 bits keep their exact value.
@@ -109,6 +109,16 @@ pub struct Component {
     pub placement: Placement,
     /// What shall run.
     pub spec: Box<Spec>,
+}
+
+impl Component {
+    /// Whether at most one cluster may run it at any moment: it keeps an order (a Failover subscription) or has its effect once,
+    /// and a second copy elsewhere would break that. What is asked for in several clusters has as many owners.
+    pub fn has_single_owner(&self) -> bool {
+        let ordered = self.spec.input.as_ref().is_some_and(|input| input.retain_ordering);
+        let once = self.spec.processing_guarantee == ProcessingGuarantee::EffectivelyOnce;
+        (ordered || once) && self.placement.mode == Mode::Singleton
+    }
 }
 
 /// What runs. `None`, zero and empty mean "not given" unless a field says otherwise.

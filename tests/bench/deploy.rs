@@ -10,6 +10,7 @@ use anyhow::{Context, Result, ensure};
 use http::uri::PathAndQuery;
 use isthmus_daemon::clock::{Clock, SystemClock};
 use isthmus_model::name::Uid;
+use isthmus_proto::cluster::v1::ListPulsarClustersRequest;
 use isthmus_proto::component::v1::{BatchResponse, Change, ChangeResponse, CreateRequest, batch_result};
 use isthmus_tests::client::Calls;
 use isthmus_tests::{Client, Connection};
@@ -133,6 +134,15 @@ pub(crate) fn clients(connection: &Connection, count: usize) -> Result<Vec<Clien
     (0..count).map(|_| connection.administrator()).collect()
 }
 
+/// As [`clients`], with connections that stand: their handshakes are no part of what is measured.
+pub(crate) async fn connected(connection: &Connection, count: usize) -> Result<Vec<Client>> {
+    let clients = clients(connection, count)?;
+    for client in &clients {
+        client.pulsar_clusters().list_pulsar_clusters(ListPulsarClustersRequest::default()).await?;
+    }
+    Ok(clients)
+}
+
 /// Single calls, so many in flight, for a while.
 pub(crate) async fn unary(
     connection: &Connection,
@@ -140,7 +150,7 @@ pub(crate) async fn unary(
     in_flight: usize,
     time: Duration,
 ) -> Result<Done> {
-    let clients = clients(connection, CONNECTIONS)?;
+    let clients = connected(connection, CONNECTIONS).await?;
     let begun = Instant::now();
     let mut workers = JoinSet::new();
     for client in clients.iter().cycle().take(in_flight) {

@@ -3,6 +3,8 @@
 //! The agents of a real federation are spread over as many machines; here a few processes hold them all. Each joins by its
 //! token, declares that it can run anything, and keeps its session until the process is ended.
 
+pub(crate) mod commits;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,6 +13,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use futures::{StreamExt, TryStreamExt};
 use isthmus_agent::inbox::{self, budget::Budget};
+use isthmus_agent::lease;
 use isthmus_agent::link::address::GatewayAddress;
 use isthmus_agent::link::{self, Link, enrol, fetch};
 use isthmus_agent::report::Reports;
@@ -51,6 +54,9 @@ pub(crate) struct Options {
     /// The file that tells what became durable, when.
     #[arg(long)]
     pub(crate) arrivals: PathBuf,
+    /// The file that tells how long commits took.
+    #[arg(long)]
+    pub(crate) commits: PathBuf,
 }
 
 /// The name of a cluster of the bench.
@@ -88,7 +94,8 @@ impl Arrival {
 
 /// Runs them until one of them fails for good.
 pub(crate) async fn run(options: Options) -> Result<()> {
-    let Options { gateway, directory, first, count, arrivals } = options;
+    let Options { gateway, directory, first, count, arrivals, commits } = options;
+    commits::record(&commits)?;
     let file = std::fs::File::options().create(true).append(true).open(&arrivals);
     let arrivals = Arc::new(Mutex::new(file.with_context(|| format!("open {}", arrivals.display()))?));
     let (_declare, declared) = watch::channel(Declared {
@@ -135,6 +142,7 @@ async fn begin(
     let identity = enrol::enrol(enrolment).await.with_context(|| format!("{name} joins"))?;
     let reports = Reports::default();
     let (inbox, handle, desired) = inbox::open(&own, Budget::default(), reports.clone(), clock.clone())?;
+    let (lessor, _lease) = lease::lease();
     let (lender, _fetcher) = fetch::lender();
     let link = Link {
         config,
@@ -142,6 +150,7 @@ async fn begin(
         identity: Arc::new(identity),
         inbox: handle,
         reports,
+        lessor,
         declared,
         target: Arc::new(Nothing),
         lender,

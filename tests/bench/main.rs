@@ -22,6 +22,7 @@
 mod load;
 mod process;
 mod latency;
+mod histogram;
 mod fleet;
 mod stage;
 mod deploy;
@@ -66,6 +67,9 @@ enum Inner {
     /// A bare echo server.
     #[command(hide = true)]
     Echo(reference::echo::Options),
+    /// A bare client of it that does nothing.
+    #[command(hide = true)]
+    Idle(reference::echo::Options),
 }
 
 /// What is measured.
@@ -144,6 +148,7 @@ async fn perform(args: Args) -> Result<bool> {
     match args.inner {
         Some(Inner::Fleet(options)) => fleet::run(options).await.map(|()| true),
         Some(Inner::Echo(options)) => reference::echo::serve(options).await.map(|()| true),
+        Some(Inner::Idle(options)) => reference::echo::idle(options).await.map(|()| true),
         None => {
             let report = measure(args.part, args.size, &programs()?).await?;
             if args.json {

@@ -3,16 +3,20 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use isthmus_proto::cluster::v1::GetPulsarClusterRequest;
 use isthmus_proto::component::v1::{BatchItem, BatchRequest, batch_item, batch_result};
+use isthmus_proto::sync::v1::Assignment;
 use isthmus_testbed::isthmus::{Agent, LocalTarget, Programs};
+use isthmus_testbed::ports::Port;
 use isthmus_testbed::wait::until;
 use isthmus_tests::fixture;
 use prost::Message;
 use serde_json::json;
 
 use crate::deploy::{self, Series, Until};
+use crate::reference::echo::Echoing;
 use crate::report::{Figure, Target};
-use crate::stage::Stage;
+use crate::stage::{PULSAR, Stage};
 use crate::{Size, load, process};
 
 const PART: &str = "memory";
@@ -86,10 +90,13 @@ async fn agents(count: u64, idle: Duration, programs: &Programs) -> Result<Vec<F
     Ok(vec![Figure::new(PART, name, each, "KiB").target(Target::AtMost(96.0))])
 }
 
-/// A real agent, at rest and for each function. The functions are in Go, which every agent takes, and their package is a file
+/// A real agent, at rest beside a bare client, and for each function beside its assignment as it is sent. The functions are in Go, which every agent takes, and their package is a file
 /// that no machine has: nothing is started, and what the agent holds of them is measured.
 async fn agent(count: u64, programs: &Programs) -> Result<Vec<Figure>> {
     let stage = Stage::set("bench-memory", programs, &json!(null)).await?;
+    let echo = Echoing::start(&stage.run, Port::lease(&stage.cache)?).await?;
+    let bare = echo.idle_client(&stage.run, SETTLE).await?;
+    echo.stop().await?;
     let capacity = json!({ "cpu_millis": 100_000_000, "memory": "1 TiB", "instances": 1_000_000 });
     let settings = json!({ "target": { "host": { "capacity": capacity } } });
     let token = stage.token("host").await?;
@@ -118,18 +125,39 @@ async fn agent(count: u64, programs: &Programs) -> Result<Vec<Figure>> {
     .await?;
     tokio::time::sleep(SETTLE).await;
     let full = resident()?;
+    let sent = assignment(&stage, "go-000000").await?;
     agent.crash().await?;
     stage.clear().await?;
     Ok(vec![
-        Figure::new(PART, "agent at rest", rest as f64 / MIB, "MiB").target(Target::AtMost(16.0)),
+        Figure::new(PART, "agent at rest", rest as f64 / MIB, "MiB")
+            .against("a bare client over TLS at rest", bare as f64 / MIB)
+            .target(Target::AtMost(16.0)),
         Figure::new(
             PART,
             format!("agent, for each of {count} functions"),
             full.saturating_sub(rest) as f64 / count as f64,
             "bytes",
         )
+        .against("its assignment as sent", sent as f64)
         .target(Target::AtMost(4.0 * KIB)),
     ])
+}
+
+/// What an agent is sent of a function, in bytes.
+async fn assignment(stage: &Stage, name: &str) -> Result<usize> {
+    let mut component = stage.client.functions().get(fixture::get(name)).await?.into_inner();
+    component.status = None;
+    let request = GetPulsarClusterRequest { name: PULSAR.into() };
+    let pulsar_cluster = stage.client.pulsar_clusters().get_pulsar_cluster(request).await?.into_inner();
+    let assignment = Assignment {
+        uid: vec![0; 16].into(),
+        generation: u64::from(u32::MAX),
+        revision: 1,
+        replicas: 1,
+        pulsar_cluster: Some(pulsar_cluster),
+        component: component.encode_to_vec().into(),
+    };
+    Ok(assignment.encoded_len())
 }
 
 async fn deploy_go(stage: &Stage, numbers: std::ops::Range<u64>) -> Result<()> {

@@ -20,11 +20,12 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::fleet::{self, Arrival};
+use crate::fleet::{self, Arrival, commits};
+use crate::histogram::Histogram;
 use crate::process;
 
 /// The name of the Pulsar cluster that all are linked to.
-const PULSAR: &str = "pulsar";
+pub(crate) const PULSAR: &str = "pulsar";
 
 /// For a whole fleet to join, on a machine that has something else to do.
 const PATIENCE: Duration = Duration::from_mins(10);
@@ -89,7 +90,9 @@ impl Stage {
                 .arg("--directory")
                 .arg(self.run.dir().join("fleet"))
                 .arg("--arrivals")
-                .arg(self.arrivals_file(number));
+                .arg(self.arrivals_file(number))
+                .arg("--commits")
+                .arg(self.commits_file(number));
             self.fleets.push(program.start(&self.run, &self.run.dir().join("fleet.log"))?);
         }
         self.until_in_step().await
@@ -141,6 +144,11 @@ impl Stage {
         first
     }
 
+    /// How long each commit of the agents took so far, by the processes that hold them.
+    pub(crate) fn commits(&self) -> Vec<Vec<Duration>> {
+        (0..self.fleets.len()).map(|number| commits::read(&self.commits_file(number))).collect()
+    }
+
     /// The gateway's resident bytes.
     pub(crate) fn gateway_memory(&self) -> Result<u64> {
         process::resident(&self.run, "isthmus-gateway")
@@ -148,6 +156,18 @@ impl Stage {
 
     /// One of the gateway's counters; 0 when it has not counted yet.
     pub(crate) async fn counter(&self, name: &str) -> Result<f64> {
+        let answer = self.metrics().await?;
+        let value =
+            answer.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok());
+        Ok(value.unwrap_or(0.0))
+    }
+
+    /// One of the gateway's histograms, as it stands.
+    pub(crate) async fn histogram(&self, name: &str) -> Result<Histogram> {
+        Ok(Histogram::read(&self.metrics().await?, name))
+    }
+
+    async fn metrics(&self) -> Result<String> {
         let address = self.gateway.admin_url().trim_start_matches("http://").to_owned();
         let mut stream = TcpStream::connect(&address).await.context("connect to the admin port")?;
         let request = format!("GET /metrics HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
@@ -155,15 +175,17 @@ impl Stage {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await?;
         ensure!(answer.starts_with("HTTP/1.1 200"), "the admin port answers {answer}");
-        let value =
-            answer.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok());
-        Ok(value.unwrap_or(0.0))
+        Ok(answer)
     }
 
     /// Ends everything in good order.
     pub(crate) async fn clear(mut self) -> Result<()> {
         self.disconnect().await?;
         Ok(self.gateway.stop().await?)
+    }
+
+    fn commits_file(&self, number: usize) -> PathBuf {
+        self.run.dir().join(format!("commits-{number}"))
     }
 
     fn arrivals_file(&self, number: usize) -> PathBuf {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::Stream;
+use isthmus_agent::lease::Lease;
 use isthmus_agent::target::{DesiredHandle, LogOptions, Observe, Packages, Target};
 use isthmus_model::cluster::Declared;
 use isthmus_model::name::Uid;
@@ -26,6 +27,7 @@ impl Target for Nothing {
         _desired: DesiredHandle,
         _observe: O,
         _packages: P,
+        _lease: Lease,
         stop: CancellationToken,
     ) -> Result<(), std::io::Error> {
         stop.cancelled().await;

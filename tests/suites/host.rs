@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use isthmus_agent::host::attached::AdminApi;
 use isthmus_agent::host::config::{self, Config, Ports};
 use isthmus_agent::host::{Error, LocalTarget};
+use isthmus_agent::lease::lease;
 use isthmus_agent::target::{
     Desired, DesiredSet, DesiredWriter, Observe, Package, Packages, Target, desired,
 };
@@ -21,6 +22,7 @@ use isthmus_model::order::{Generation, Revision};
 use isthmus_model::policy::Placement;
 use isthmus_model::pulsar_cluster::PulsarCluster;
 use isthmus_proto::convert::component::encode;
+use isthmus_pulsar::admin::{self, Admin};
 use isthmus_testbed::traffic::{Load, Schema};
 use isthmus_testbed::{Cache, Pulsar, PulsarOptions, Traffic};
 use serde_json::{Value, json};
@@ -100,7 +102,8 @@ impl Host {
         let (writer, handle) = desired(loaded);
         let (sender, seen) = watch::channel(Seen::new());
         let stop = CancellationToken::new();
-        let run = target.run(handle, Newest(Arc::new(sender)), Nar(self.nar.clone()), stop.clone());
+        let (_lessor, lease) = lease();
+        let run = target.run(handle, Newest(Arc::new(sender)), Nar(self.nar.clone()), lease, stop.clone());
         let data = self.directory.path().to_path_buf();
         #[expect(clippy::disallowed_methods, reason = "a test is its own composition")]
         let running = tokio::spawn(run);
@@ -340,51 +343,121 @@ async fn functions_run_are_counted_and_outlive_their_agent() -> Result<()> {
     Ok(())
 }
 
+/// People from the connector's NAR: a source that makes them, a sink that prints them. `access` is how both reach Pulsar.
+fn people(pulsar: &Pulsar, access: &Value) -> Result<[Desired; 2]> {
+    let package = json!({"file": "data-generator.nar", "digest": NAR, "location": format!("sha256:{NAR}")});
+    let person = "org.apache.pulsar.io.datagenerator.Person";
+    let source = json!({
+        "runtime": {"type": "java", "package": package},
+        "className": "org.apache.pulsar.io.datagenerator.DataGeneratorSource",
+        "sourceConnector": {"typeClassName": person, "config": {"sleepBetweenMessages": 20}},
+        "output": {"topic": topic("people"), "typeClassName": person},
+        "resources": {"limits": {"memoryBytes": 268_435_456}},
+        "pulsar": access,
+    });
+    let sink = json!({
+        "runtime": {"type": "java", "package": package},
+        "className": "org.apache.pulsar.io.datagenerator.DataGeneratorPrintSink",
+        "sinkConnector": {"typeClassName": person},
+        "input": {"topics": {topic("people"): {}}, "typeClassName": person, "subscriptionPosition": "Earliest"},
+        "resources": {"limits": {"memoryBytes": 268_435_456}},
+        "pulsar": access,
+    });
+    Ok([
+        run(pulsar, 1, ComponentKind::Source, "people", 1, source)?,
+        run(pulsar, 2, ComponentKind::Sink, "printer", 1, sink)?,
+    ])
+}
+
+/// Runs all of these, sees messages in all of them, and stops them.
+async fn move_messages(pulsar: Pulsar, host: Host, wanted: &[Desired]) -> Result<()> {
+    let mut agent = host.agent(DesiredSet::default()).await?;
+    for count in 1..=wanted.len() {
+        agent.want(&wanted[..count]);
+        agent.until("one more ready", all_ready(count)).await?;
+    }
+    agent
+        .until("messages through all", |seen| seen.values().all(|seen| seen.messages.received >= 10))
+        .await?;
+    agent.want(&wanted.iter().map(stop).collect::<Vec<_>>());
+    agent.until("all stopped", |seen| seen.values().all(|seen| seen.phase == Phase::Stopped)).await?;
+    agent.goes_away().await?;
+    pulsar.stop().await?;
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_source_and_a_sink_move_messages_from_their_nar() -> Result<()> {
     let cache = Cache::from_env()?;
     let pulsar = Pulsar::start(&cache, PulsarOptions::named("west")).await?;
     let host = Host::new(&cache, &pulsar, Ports { first: 23_000, last: 23_999 }).await?;
-    let package = json!({"file": "data-generator.nar", "digest": NAR, "location": format!("sha256:{NAR}")});
-    let person = "org.apache.pulsar.io.datagenerator.Person";
-    let source = run(
-        &pulsar,
-        1,
-        ComponentKind::Source,
-        "people",
-        1,
-        json!({
-            "runtime": {"type": "java", "package": package},
-            "className": "org.apache.pulsar.io.datagenerator.DataGeneratorSource",
-            "sourceConnector": {"typeClassName": person, "config": {"sleepBetweenMessages": 20}},
-            "output": {"topic": topic("people"), "typeClassName": person},
-            "resources": {"limits": {"memoryBytes": 268_435_456}},
-        }),
-    )?;
-    let sink = run(
-        &pulsar,
-        2,
-        ComponentKind::Sink,
-        "printer",
-        1,
-        json!({
-            "runtime": {"type": "java", "package": package},
-            "className": "org.apache.pulsar.io.datagenerator.DataGeneratorPrintSink",
-            "sinkConnector": {"typeClassName": person},
-            "input": {"topics": {topic("people"): {}}, "typeClassName": person, "subscriptionPosition": "Earliest"},
-            "resources": {"limits": {"memoryBytes": 268_435_456}},
-        }),
-    )?;
+    let wanted = people(&pulsar, &json!({}))?;
+    move_messages(pulsar, host, &wanted).await
+}
+
+/// Instances and agent reach a Pulsar that has TLS and takes nobody without a token, with what the host's secrets say.
+#[tokio::test(flavor = "multi_thread")]
+async fn all_runtimes_work_with_a_pulsar_that_wants_tls_and_tokens() -> Result<()> {
+    let cache = Cache::from_env()?;
+    let pulsar = Pulsar::start(&cache, PulsarOptions::named("safe").secured()).await?;
+    let mut host = Host::new(&cache, &pulsar, Ports { first: 24_000, last: 24_999 }).await?;
+    let security = pulsar.security().context("a secured server")?;
+    let secrets = host.directory.path().join("secrets");
+    for (name, key, value) in [
+        (
+            "token",
+            "clientAuthenticationPlugin",
+            "org.apache.pulsar.client.impl.auth.AuthenticationToken".into(),
+        ),
+        ("token", "clientAuthenticationParameters", format!("token:{}", security.token())),
+        ("ca", "ca.pem", std::fs::read_to_string(security.roots())?),
+    ] {
+        std::fs::create_dir_all(secrets.join(name))?;
+        std::fs::write(secrets.join(name).join(key), value)?;
+    }
+    host.config.secrets = Some(secrets);
+    let tls =
+        json!({"enabled": true, "hostnameVerification": true, "certSecret": {"name": "ca", "key": "ca.pem"}});
+    let access = json!({"authSecret": "token", "tls": tls});
+    let [source, sink] = people(&pulsar, &access)?;
+    let python = json!({
+        "className": "native_exclamation_function",
+        "runtime": {"type": "python", "package": {"file": "/pulsar/examples/python-examples/native_exclamation_function.py"}},
+        "input": {"topics": {topic("people"): {}}, "subscriptionPosition": "Earliest"},
+        "output": {"topic": topic("exclaimed")},
+        "pulsar": access,
+    });
+    let python = run(&pulsar, 3, ComponentKind::Function, "exclaim", 1, python)?;
+    move_messages(pulsar, host, &[source, sink, python]).await
+}
+
+/// The consumer of a pattern is seen on the topics that the pattern takes in.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_of_a_pattern_is_ready_when_its_consumer_is_seen_on_a_topic_of_it() -> Result<()> {
+    let cache = Cache::from_env()?;
+    let pulsar = Pulsar::start(&cache, PulsarOptions::named("patterns")).await?;
+    let host = Host::new(&cache, &pulsar, Ports { first: 25_000, last: 25_999 }).await?;
+    for name in ["orders-1", "orders-2", "bills-1"] {
+        pulsar.create_subscription(&topic(name), "witness").await?;
+    }
+    let python = json!({
+        "className": "native_exclamation_function",
+        "runtime": {"type": "python", "package": {"file": "/pulsar/examples/python-examples/native_exclamation_function.py"}},
+        "input": {"topics": {topic("orders-.*"): {"isRegexPattern": true}}, "subscriptionPosition": "Earliest"},
+        "output": {"topic": topic("exclaimed")},
+    });
+    let wanted = run(&pulsar, 1, ComponentKind::Function, "exclaim", 1, python)?;
     let mut agent = host.agent(DesiredSet::default()).await?;
-    agent.want(std::slice::from_ref(&source));
-    agent.until("the source ready", all_ready(1)).await?;
-    agent.want(std::slice::from_ref(&sink));
-    agent.until("the sink ready", all_ready(2)).await?;
-    agent
-        .until("messages through both", |seen| seen.values().all(|seen| seen.messages.received >= 10))
-        .await?;
-    agent.want(&[stop(&source), stop(&sink)]);
-    agent.until("both stopped", |seen| seen.values().all(|seen| seen.phase == Phase::Stopped)).await?;
+    agent.want(std::slice::from_ref(&wanted));
+    agent.until("its consumer seen", all_ready(1)).await?;
+
+    // Pulsar says so, too.
+    let admin = Admin::new(&admin::Config::new(pulsar.admin_url()))?;
+    let stats = admin.stats(&topic("orders-1").parse()?).await?;
+    let subscription = &stats.subscriptions["public/default/exclaim"];
+    anyhow::ensure!(!subscription.consumers.is_empty(), "nobody consumes it");
+    agent.want(&[stop(&wanted)]);
+    agent.until("stopped", |seen| seen.values().all(|seen| seen.phase == Phase::Stopped)).await?;
     agent.goes_away().await?;
     pulsar.stop().await?;
     Ok(())

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, ensure};
 use isthmus_agent::inbox::{self, budget::Budget};
+use isthmus_agent::lease;
 use isthmus_agent::link::identity::{Credentials, path_in};
 use isthmus_agent::link::{self, Link, enrol, fetch};
 use isthmus_agent::report::Reports;
@@ -65,6 +66,7 @@ impl Agent {
         let reports = Reports::default();
         let (inbox, handle, _desired) =
             inbox::open(directory, Budget::default(), reports.clone(), clock.clone())?;
+        let (lessor, _lease) = lease::lease();
         let (lender, _fetcher) = fetch::lender();
         let (_declare, declared) = watch::channel(Declared::default());
         let stop = CancellationToken::new();
@@ -74,6 +76,7 @@ impl Agent {
             identity: Arc::new(identity),
             inbox: handle,
             reports,
+            lessor,
             declared,
             target: Arc::new(Nothing),
             lender,

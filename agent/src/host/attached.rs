@@ -5,14 +5,18 @@
 //! came, and on this host it is known which process has that address. Where addresses are translated on the way, the instance
 //! number in the client's properties has to do.
 
+mod access;
+mod pattern;
 mod pulsar;
 
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 
-use isthmus_model::component::{Component, ComponentKind};
+use isthmus_model::component::{Component, ComponentKind, ConsumerConfig, PulsarAccess};
 
+pub use access::Access;
+pub(crate) use access::{Spoken, access};
 pub use pulsar::AdminApi;
 
 /// Who is attached to a topic, as Pulsar's admin API says. The agent's composition implements it.
@@ -23,9 +27,16 @@ pub trait Attachments: Send + Sync + 'static {
     /// Everyone who is attached to the topic, or to any of its partitions. A topic that does not exist has nobody.
     fn attached(
         &self,
-        admin_url: &str,
+        access: &Access,
         topic: &str,
     ) -> impl Future<Output = Result<Vec<Client>, Self::Error>> + Send;
+
+    /// The first of the topics that a pattern takes in, as Pulsar's consumers understand patterns; partitioned topics once.
+    fn matching(
+        &self,
+        access: &Access,
+        pattern: &str,
+    ) -> impl Future<Output = Result<Vec<String>, Self::Error>> + Send;
 }
 
 /// A consumer or producer of a topic.
@@ -42,34 +53,50 @@ pub struct Client {
 /// Where to look for a component's instances.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Watch {
-    /// Topics that every instance must be attached to. Empty when there is nothing to look at: an input that is a pattern
-    /// only, or a connector without a topic.
+    /// Topics that every instance must be attached to. Empty when there is nothing to look at: a connector without a topic.
     pub topics: Vec<String>,
+    /// Patterns, of each of which every instance must be attached to a topic, where there is one. To one and not to all: a
+    /// consumer of a pattern finds new topics within a minute.
+    pub patterns: Vec<String>,
     /// The subscription of consumers; `None` to look for producers.
     pub subscription: Option<String>,
+    /// Names of the credentials with which to ask; `None` where none are needed.
+    pub credentials: Option<Box<PulsarAccess>>,
 }
 
 impl Watch {
     /// The input's consumers; of what has no input topics, the output's producer.
     pub fn of(component: &Component) -> Self {
         let spec = &component.spec;
+        let credentials = (spec.pulsar != PulsarAccess::default()).then(|| Box::new(spec.pulsar.clone()));
         if component.kind != ComponentKind::Source
             && spec.source_connector.is_none()
             && let Some(input) = &spec.input
             && !input.topics.is_empty()
         {
-            let plain = input.topics.iter().filter(|(_, config)| !config.is_regex_pattern);
+            let (patterns, topics): (Vec<_>, Vec<_>) =
+                input.topics.iter().partition(|(_, config)| config.is_regex_pattern);
+            let names = |topics: Vec<(&String, &ConsumerConfig)>| {
+                topics.into_iter().map(|(topic, _)| topic.clone()).collect()
+            };
             let subscription = match input.subscription_name.as_str() {
                 "" => component.name.to_string(),
                 name => name.to_owned(),
             };
             return Self {
-                topics: plain.map(|(topic, _)| topic.clone()).collect(),
+                topics: names(topics),
+                patterns: names(patterns),
                 subscription: Some(subscription),
+                credentials,
             };
         }
         let topic = spec.output.as_ref().map(|output| output.topic.clone()).filter(|topic| !topic.is_empty());
-        Self { topics: topic.into_iter().collect(), subscription: None }
+        Self { topics: topic.into_iter().collect(), patterns: Vec::new(), subscription: None, credentials }
+    }
+
+    /// Whether there is nothing to look at.
+    pub fn is_empty(&self) -> bool {
+        self.topics.is_empty() && self.patterns.is_empty()
     }
 
     /// Whether one of the topic's clients is this instance.

@@ -35,6 +35,7 @@ use super::look::{Question, look};
 use super::plan::{Action, Instance, Stage, Wanted, next_start, plan};
 use super::ports::{Pair, Pool};
 use super::record::{Key, Layout, Record};
+use crate::lease::Lease;
 use crate::target::{Desired, DesiredHandle, Observe, Packages};
 
 use component::{Component, Hold};
@@ -54,7 +55,8 @@ pub(super) struct Driver<A, O, P> {
     parts: Parts<A, O, P>,
     layout: Layout,
     ports: Pool,
-    components: BTreeMap<Uid, Component>,
+    /// Each in a place of its own: tree nodes are half empty, and these are large.
+    components: BTreeMap<Uid, Box<Component>>,
     effects: FuturesUnordered<BoxFuture<'static, Event>>,
     /// One round of looking at a time.
     looking: bool,
@@ -106,7 +108,7 @@ impl<A: Attachments, O: Observe, P: Packages> Driver<A, O, P> {
     }
 
     /// Runs until `stop`. What runs then lives on.
-    pub(super) async fn run(mut self, mut desired: DesiredHandle, stop: CancellationToken) {
+    pub(super) async fn run(mut self, mut desired: DesiredHandle, mut lease: Lease, stop: CancellationToken) {
         self.take_in(&mut desired);
         // The writer is gone only at shutdown; until `stop` comes there is still to be looked after what runs.
         let mut writer_lives = true;
@@ -122,9 +124,21 @@ impl<A: Attachments, O: Observe, P: Packages> Driver<A, O, P> {
                 }
                 // The sender is this loop's own.
                 Ok(()) = installed.changed() => self.refused_again(),
+                Some(until) = lease.renewed() => self.renew(until),
                 Some(event) = self.effects.next() => self.on(event),
                 () = tokio::time::sleep(wake) => self.on_time(),
             }
+        }
+    }
+
+    /// What must have one owner at most may run on.
+    fn renew(&self, until: Duration) {
+        if let Err(error) = self.parts.host.lease.renew(until) {
+            tracing::error!(
+                %error,
+                "the lease cannot be renewed in {}; what must have one owner at most ends with it",
+                self.parts.host.lease.path().display()
+            );
         }
     }
 
@@ -140,7 +154,7 @@ impl<A: Attachments, O: Observe, P: Packages> Driver<A, O, P> {
         let (stops, runs): (Vec<_>, Vec<_>) =
             entries.into_iter().partition(|(_, desired)| matches!(desired, Desired::Stop(_)));
         for uid in unnamed {
-            if self.components.get_mut(&uid).is_some_and(Component::abandon) {
+            if self.components.get_mut(&uid).is_some_and(|component| component.abandon()) {
                 self.act(uid);
             }
         }
@@ -197,7 +211,7 @@ impl<A: Attachments, O: Observe, P: Packages> Driver<A, O, P> {
                 let Wanted::Run { generation, revision, .. } = component.wanted else { return };
                 let noted = component
                     .instances
-                    .get_mut(&index)
+                    .get_mut(index)
                     .and_then(|instance| instance.note(generation, revision));
                 if let Some(Err(error)) = noted.map(|record| self.layout.instance(key).note(record)) {
                     tracing::warn!(%error, "the record of instance {index} of {uid} cannot be replaced");
@@ -205,10 +219,10 @@ impl<A: Attachments, O: Observe, P: Packages> Driver<A, O, P> {
             }
             Action::Stop(_) => {
                 let Some(component) = self.components.get_mut(&uid) else { return };
-                if let Some(instance) = component.instances.get_mut(&index) {
+                if let Some(instance) = component.instances.get_mut(index) {
                     instance.stop();
                 }
-                match component.holds.get(&index) {
+                match component.holds.get(index) {
                     Some(Hold::Starting(called_off)) => called_off.cancel(),
                     Some(Hold::Running { guard, .. }) => {
                         let (guard, grace) = (Arc::clone(guard), self.parts.host.config.stop_grace);
@@ -230,8 +244,7 @@ impl<A: Attachments, O: Observe, P: Packages> Driver<A, O, P> {
         let Wanted::Run { generation, revision, command, .. } = component.wanted else { return };
         let record = Record { generation, revision, command, ports, restarts };
         let retry = self.parts.host.config.backoff;
-        let instance =
-            component.instances.entry(key.index).or_insert_with(|| Instance::new(retry, seed(key)));
+        let instance = component.instances.get_or_insert_with(key.index, || Instance::new(retry, seed(key)));
         instance.start(record.clone());
         let assignment = component.assignment.clone();
         if let Some(exhausted) = exhausted {
@@ -257,8 +270,7 @@ impl<A: Attachments, O: Observe, P: Packages> Driver<A, O, P> {
         match event {
             Event::Launched(key, Ok(running)) => {
                 let component = self.components.get_mut(&key.uid);
-                if let Some(instance) =
-                    component.and_then(|component| component.instances.get_mut(&key.index))
+                if let Some(instance) = component.and_then(|component| component.instances.get_mut(key.index))
                     && let Some(record) = instance.record().cloned()
                 {
                     metrics::counter!("isthmus_host_instance_starts_total").increment(1);
@@ -312,8 +324,8 @@ impl<A: Attachments, O: Observe, P: Packages> Driver<A, O, P> {
 
     fn failed(&mut self, key: Key, now: Duration, failed: Failed) {
         let Some(component) = self.components.get_mut(&key.uid) else { return };
-        component.holds.remove(&key.index);
-        let Some(instance) = component.instances.get_mut(&key.index) else { return };
+        component.holds.remove(key.index);
+        let Some(instance) = component.instances.get_mut(key.index) else { return };
         if let Some(record) = instance.record() {
             self.ports.give_back(record.ports);
         }
@@ -326,20 +338,20 @@ impl<A: Attachments, O: Observe, P: Packages> Driver<A, O, P> {
             component.uid = %key.uid, instance = key.index, reason = %failed.reason, retry.delay_ms = delay.as_millis(),
             "instance {} of {} could not be started and is tried again in {delay:?}: {}", key.index, key.uid, failed.message
         );
-        component.seen.entry(key.index).or_default().last_error = failed.message;
+        component.seen(key.index).last_error = failed.message;
     }
 
     fn gone(&mut self, key: Key, now: Duration, last_words: String) {
         let stable_after = self.parts.host.config.stable_after;
         let Some(component) = self.components.get_mut(&key.uid) else { return };
-        component.holds.remove(&key.index);
-        let Some(instance) = component.instances.get_mut(&key.index) else { return };
+        component.holds.remove(key.index);
+        let Some(instance) = component.instances.get_mut(key.index) else { return };
         if let Some(record) = instance.record() {
             self.ports.give_back(record.ports);
         }
         let asked_for = matches!(instance.stage, Stage::Stopping { .. });
         let delay = instance.ended(now, stable_after);
-        component.seen.entry(key.index).or_default().forget_run();
+        component.seen(key.index).forget_run();
         if asked_for {
             tracing::info!(component.uid = %key.uid, instance = key.index, "instance {} of {} is stopped", key.index, key.uid);
             return;
@@ -349,15 +361,15 @@ impl<A: Attachments, O: Observe, P: Packages> Driver<A, O, P> {
             component.uid = %key.uid, instance = key.index, retry.delay_ms = delay.as_millis(),
             "instance {} of {} ended and is started again in {delay:?}: {last_words}", key.index, key.uid
         );
-        component.seen.entry(key.index).or_default().last_error = last_words;
+        component.seen(key.index).last_error = last_words;
     }
 
-    /// Says how the component stands, if that is not what was said before; lets go of one that is over.
+    /// Says how the component stands; lets go of one that is over.
     fn tell(&mut self, uid: Uid) {
         let now = self.parts.clock.now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let now = UnixMillis(u64::try_from(now.as_millis()).unwrap_or(u64::MAX));
         let Some(component) = self.components.get_mut(&uid) else { return };
-        if let Some(observation) = component.news(uid, now) {
+        if let Some(observation) = component.observation(uid, now) {
             self.parts.observe.observe(observation);
         }
         if component.is_over() {
@@ -386,7 +398,8 @@ impl<A: Attachments, O: Observe, P: Packages> Driver<A, O, P> {
             .collect();
         if !questions.is_empty() {
             self.looking = true;
-            let round = look(questions, Arc::clone(&self.parts.attachments), *self.poll());
+            let secrets = self.parts.host.config.secrets.clone();
+            let round = look(questions, Arc::clone(&self.parts.attachments), *self.poll(), secrets);
             self.effects.push(effect::looked(round).boxed());
         }
     }
@@ -397,7 +410,8 @@ impl<A: Attachments, O: Observe, P: Packages> Driver<A, O, P> {
             .components
             .values()
             .filter_map(|component| next_start(&component.wanted, &component.instances));
-        let looks = self.components.values().filter_map(Component::next_look).filter(|_| !self.looking);
+        let looks =
+            self.components.values().filter_map(|component| component.next_look()).filter(|_| !self.looking);
         starts.chain(looks).min().unwrap_or(Duration::MAX)
     }
 

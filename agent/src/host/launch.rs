@@ -1,7 +1,7 @@
 //! Starting one instance.
 //!
 //! ```text
-//! secrets ▶ package ▶ directory, link, files, environment ▶ record (durable) ▶ guard ▶ its state.json
+//! lease ▶ secrets ▶ package ▶ directory, link, files, environment ▶ record (durable) ▶ guard ▶ its state.json
 //! ```
 //!
 //! An agent may die anywhere in this. Before the record nothing was started; after it, whatever was started carries the
@@ -26,6 +26,7 @@ use super::distribution::Distribution;
 use super::failed::Failed;
 use super::gone::make_sure_it_is_gone;
 use super::hold::{Running, running};
+use super::lease_file::LeaseFile;
 use super::process::MARK;
 use super::record::{self, InstanceDir, Record};
 use super::secrets;
@@ -45,6 +46,8 @@ pub(crate) struct Host {
     pub(crate) distribution: watch::Sender<Arc<Distribution>>,
     /// See [`STARTS`].
     pub(crate) starts: Semaphore,
+    /// Until when what must have one owner at most may run.
+    pub(crate) lease: LeaseFile,
 }
 
 /// Instances that are being started at the same time, counted until their guards run. Each writes and syncs a handful of files on a
@@ -80,24 +83,29 @@ impl Host {
         called_off: CancellationToken,
     ) -> Result<Running, Failed> {
         let waiting = async {
-            let needs = Needs::of(&decode(&launch.assignment)?);
+            let component = decode(&launch.assignment)?;
+            let (needs, leased) = (Needs::of(&component), component.has_single_owner());
+            drop(component);
             let files = Box::pin(needs.find(&self.distribution(), &packages)).await?;
+            if leased {
+                self.lease.lasts().await;
+            }
             let turn = self.starts.acquire().await;
-            Ok((files, turn.map_err(|error| Failed::start("cannot wait for a turn", &error))?))
+            Ok((files, leased, turn.map_err(|error| Failed::start("cannot wait for a turn", &error))?))
         };
         let Some(ready) = called_off.run_until_cancelled(waiting).await else {
             return Err(Failed { reason: Reason::Pending, message: "the start was called off".into() });
         };
-        let (files, _turn) = ready?;
-        Box::pin(self.start(launch, files)).await
+        let (files, leased, _turn) = ready?;
+        Box::pin(self.start(launch, files, leased)).await
     }
 
-    async fn start(self: &Arc<Self>, launch: Launch, files: Files) -> Result<Running, Failed> {
+    async fn start(self: &Arc<Self>, launch: Launch, files: Files, leased: bool) -> Result<Running, Failed> {
         let (host, directory) = (Arc::clone(self), launch.directory.clone());
         // Files are written and synced here, so not on a thread that serves others.
         let prepared = tokio::task::spawn_blocking(move || host.prepare(&launch, &files)).await;
         let command = prepared.map_err(|error| Failed::start("cannot prepare the instance", &error))??;
-        self.spawn(&directory, &command).await
+        self.spawn(&directory, &command, leased).await
     }
 
     /// Writes everything that the guard and the instance read; the record last.
@@ -145,16 +153,23 @@ impl Host {
     }
 
     /// Starts the guard and waits until it says who runs.
-    async fn spawn(&self, directory: &InstanceDir, command: &Command) -> Result<Running, Failed> {
+    async fn spawn(
+        &self,
+        directory: &InstanceDir,
+        command: &Command,
+        leased: bool,
+    ) -> Result<Running, Failed> {
         let distribution = self.distribution();
         let runner = distribution.runner.as_ref();
         let runner =
             runner.map_err(|message| Failed { reason: Reason::StartFailed, message: message.clone() })?;
         let log = &self.config.log;
-        let mut guard = tokio::process::Command::new(runner)
-            .arg("guard")
-            .arg("--dir")
-            .arg(directory.path())
+        let mut guard = tokio::process::Command::new(runner);
+        guard.arg("guard").arg("--dir").arg(directory.path());
+        if leased {
+            guard.arg("--lease").arg(self.lease.path());
+        }
+        let mut guard = guard
             .args(["--grace", &self.config.stop_grace.as_secs().to_string()])
             .args(["--log-bytes", &log.file_size.as_u64().to_string()])
             .args(["--log-files", &log.files.to_string()])

@@ -1,12 +1,11 @@
 //! From what is known of a component's instances to what the gateway is told; pure.
 
-use std::collections::BTreeMap;
-
 use isthmus_model::name::Uid;
 use isthmus_model::observation::{Messages, Observation, Phase};
 use isthmus_model::order::{Generation, UnixMillis};
 use isthmus_model::reason::Reason;
 
+use super::by_index::ByIndex;
 use super::control::Status;
 use super::plan::{Instance, Stage, Wanted};
 
@@ -65,8 +64,8 @@ impl Seen {
 pub(crate) fn observe(
     uid: Uid,
     wanted: &Wanted,
-    instances: &BTreeMap<u32, Instance>,
-    seen: &BTreeMap<u32, Seen>,
+    instances: &ByIndex<Instance>,
+    seen: &ByIndex<Seen>,
     now: UnixMillis,
 ) -> Option<Observation> {
     let desired = match wanted {
@@ -74,8 +73,8 @@ pub(crate) fn observe(
         Wanted::Run { replicas, .. } | Wanted::Refused { replicas, .. } => *replicas,
         Wanted::Stop { .. } => 0,
     };
-    let up = |index: &u32| matches!(instances.get(index).map(|i| &i.stage), Some(Stage::Up { .. }));
-    let ready = seen.iter().filter(|(index, seen)| **index < desired && up(index) && seen.is_ready()).count();
+    let up = |index: u32| matches!(instances.get(index).map(|i| &i.stage), Some(Stage::Up { .. }));
+    let ready = seen.iter().filter(|(index, seen)| *index < desired && up(*index) && seen.is_ready()).count();
     let ready = u32::try_from(ready).unwrap_or(u32::MAX);
     let messages = seen.values().fold(Messages::default(), |sum, seen| sum.plus(seen.status.messages));
     let restarts = instances.values().filter_map(Instance::record).map(|record| record.restarts).sum();
@@ -95,7 +94,7 @@ pub(crate) fn observe(
 }
 
 /// Of what runs, the oldest: the newer ones are observed only once nothing older is left.
-fn generation(wanted: &Wanted, instances: &BTreeMap<u32, Instance>) -> Generation {
+fn generation(wanted: &Wanted, instances: &ByIndex<Instance>) -> Generation {
     let running = instances.values().filter_map(|instance| match &instance.stage {
         Stage::Down { .. } => None,
         Stage::Starting { record, .. } | Stage::Up { record, .. } | Stage::Stopping { record } => {
@@ -108,8 +107,8 @@ fn generation(wanted: &Wanted, instances: &BTreeMap<u32, Instance>) -> Generatio
 
 fn standing(
     wanted: &Wanted,
-    instances: &BTreeMap<u32, Instance>,
-    seen: &BTreeMap<u32, Seen>,
+    instances: &ByIndex<Instance>,
+    seen: &ByIndex<Seen>,
     ready: u32,
 ) -> (Phase, Reason) {
     let nothing_runs = instances.values().all(|instance| matches!(instance.stage, Stage::Down { .. }));
@@ -161,7 +160,7 @@ fn unready(instance: &Instance, seen: Option<&Seen>) -> Unready {
 }
 
 /// Of the user's code or of the last end, whichever instance has one; the lowest instance first.
-fn last_error(wanted: &Wanted, seen: &BTreeMap<u32, Seen>) -> String {
+fn last_error(wanted: &Wanted, seen: &ByIndex<Seen>) -> String {
     if let Wanted::Refused { message, .. } = wanted {
         return message.clone();
     }

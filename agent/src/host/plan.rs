@@ -13,7 +13,6 @@
 //! generation wants in the same way is not touched: only its record notes the new generation. Nor is one touched that the
 //! same generation started, even where this agent would start it otherwise: an upgrade restarts nothing.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use isthmus_daemon::backoff::{Backoff, Policy};
@@ -21,6 +20,7 @@ use isthmus_model::name::Digest;
 use isthmus_model::order::{Generation, Revision};
 use isthmus_model::reason::Reason;
 
+use super::by_index::ByIndex;
 use super::record::Record;
 
 /// What is wanted of one component.
@@ -208,7 +208,7 @@ impl Instance {
 }
 
 /// What to do now, stops first. Planning again after the actions were applied plans nothing.
-pub(crate) fn plan(now: Duration, wanted: &Wanted, instances: &BTreeMap<u32, Instance>) -> Vec<Action> {
+pub(crate) fn plan(now: Duration, wanted: &Wanted, instances: &ByIndex<Instance>) -> Vec<Action> {
     let (replicas, command) = match wanted {
         Wanted::Unknown | Wanted::Refused { .. } => return Vec::new(),
         Wanted::Run { replicas, command, .. } => (*replicas, Some(*command)),
@@ -216,7 +216,7 @@ pub(crate) fn plan(now: Duration, wanted: &Wanted, instances: &BTreeMap<u32, Ins
     };
     let generation = wanted.generation();
     let (mut stops, mut others, mut starts) = (Vec::new(), Vec::new(), Vec::new());
-    for (&index, instance) in instances {
+    for (index, instance) in instances.iter() {
         // What a newer generation started is not for an older one to touch.
         if instance.record().is_some_and(|record| record.generation > generation) {
             continue;
@@ -244,7 +244,9 @@ pub(crate) fn plan(now: Duration, wanted: &Wanted, instances: &BTreeMap<u32, Ins
     }
     if command.is_some() {
         starts.extend(
-            (0..replicas).filter(|index| !instances.contains_key(index)).map(|index| Action::Start(index, 0)),
+            (0..replicas)
+                .filter(|index| instances.get(*index).is_none())
+                .map(|index| Action::Start(index, 0)),
         );
     }
     stops.append(&mut others);
@@ -253,9 +255,10 @@ pub(crate) fn plan(now: Duration, wanted: &Wanted, instances: &BTreeMap<u32, Ins
 }
 
 /// When to plan again although nothing happened: the earliest end of a delay.
-pub(crate) fn next_start(wanted: &Wanted, instances: &BTreeMap<u32, Instance>) -> Option<Duration> {
+pub(crate) fn next_start(wanted: &Wanted, instances: &ByIndex<Instance>) -> Option<Duration> {
     let Wanted::Run { replicas, .. } = wanted else { return None };
-    let waiting = instances.range(..replicas).filter_map(|(_, instance)| match &instance.stage {
+    let kept = instances.iter().take_while(|(index, _)| index < replicas);
+    let waiting = kept.filter_map(|(_, instance)| match &instance.stage {
         Stage::Down { start_at, .. } => Some(*start_at),
         _ => None,
     });

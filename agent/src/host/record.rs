@@ -247,7 +247,7 @@ pub(super) fn write(directory: &Path, name: &str, bytes: &[u8]) -> io::Result<()
 }
 
 /// Replaces a file atomically.
-fn replace(directory: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+pub(super) fn replace(directory: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     let mut file = tempfile::NamedTempFile::new_in(directory)?;
     file.write_all(bytes)?;
     file.persist(directory.join(name)).map(drop).map_err(|error| error.error)

@@ -6,7 +6,7 @@ use std::fmt;
 use std::io;
 use std::path::{Component as PathPart, Path, PathBuf};
 
-use isthmus_model::component::{KeyRef, PulsarAuth, Redacted, Spec};
+use isthmus_model::component::{KeyRef, PulsarAccess, PulsarAuth, Redacted, Spec};
 use serde_json::json;
 
 /// What an instance needs of the secrets that its component names.
@@ -95,7 +95,24 @@ pub(crate) fn read(spec: &Spec, directory: Option<&Path>) -> Result<Secrets, Err
     for (name, secret) in &spec.secrets {
         environment.insert(name.clone(), value(directory, &secret.path, &secret.key)?);
     }
-    let access = &spec.pulsar;
+    let Credentials { auth, trusted_certificates } = credentials(&spec.pulsar, directory)?;
+    Ok(Secrets { environment, auth, trusted_certificates })
+}
+
+/// What a client needs to be believed by Pulsar and to believe it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Credentials {
+    /// Credentials towards Pulsar.
+    pub(crate) auth: Option<Auth>,
+    /// File with certificates to trust.
+    pub(crate) trusted_certificates: Option<PathBuf>,
+}
+
+/// Reads the credentials that a component's access to Pulsar names from `directory`.
+///
+/// # Errors
+/// The first that is not to be had.
+pub(crate) fn credentials(access: &PulsarAccess, directory: Option<&Path>) -> Result<Credentials, Error> {
     let auth = match &access.auth {
         Some(PulsarAuth::Generic { plugin, parameters }) => {
             Some(Auth { plugin: plugin.clone(), parameters: parameters.clone() })
@@ -123,7 +140,7 @@ pub(crate) fn read(spec: &Spec, directory: Option<&Path>) -> Result<Secrets, Err
     let certificates = access.tls.as_ref().and_then(|tls| tls.cert_secret.as_ref());
     let trusted_certificates =
         certificates.map(|KeyRef { name, key }| file(directory, name, key)).transpose()?;
-    Ok(Secrets { environment, auth, trusted_certificates })
+    Ok(Credentials { auth, trusted_certificates })
 }
 
 /// The value, without the line break that editors add.

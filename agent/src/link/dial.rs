@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
-use rustls::ClientConfig;
+use rustls::{CertificateError, ClientConfig};
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -50,6 +50,23 @@ pub enum Error {
         /// Why.
         source: tonic::transport::Error,
     },
+}
+
+impl Error {
+    /// Whether the gateway answered, and its certificate leads to no root that is believed.
+    pub(super) fn is_unknown_issuer(&self) -> bool {
+        let mut next: Option<&(dyn std::error::Error + 'static)> = Some(self);
+        while let Some(error) = next {
+            // What an I/O error wraps is not its source, but stands in its place.
+            let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+            let tls = wrapped.and_then(|wrapped| wrapped.downcast_ref::<rustls::Error>());
+            if let Some(rustls::Error::InvalidCertificate(problem)) = tls {
+                return *problem == CertificateError::UnknownIssuer;
+            }
+            next = error.source();
+        }
+        false
+    }
 }
 
 /// Bytes that the gateway may send ahead on one stream. A delta is seldom larger, and a thousand agents in one process of a

@@ -57,6 +57,14 @@ pub enum Error {
         /// Why.
         source: dial::Error,
     },
+    /// The gateway is another federation's.
+    #[error(
+        "gateway {gateway} does not belong to the federation that the join token is for: use a token that this gateway made, or name the gateway that made the token as gateways"
+    )]
+    OtherFederation {
+        /// Whose certificate does not lead to the root that the token names.
+        gateway: GatewayAddress,
+    },
     /// TLS cannot be set up.
     #[error("cannot set up TLS to join")]
     Tls(#[source] rustls::Error),
@@ -132,7 +140,7 @@ async fn join(config: &Config<'_>, path: &Path, token: &JoinToken) -> Result<Ide
     const WHAT: &str = "join";
     let tls = fingerprint::tls(token.ca_fingerprint).map_err(Error::Tls)?;
     let fresh = FreshKey::generate().map_err(Error::Identity)?;
-    let channel = first_reached(config.dial, config.gateways, &tls, WHAT).await?;
+    let channel = first_believed(config, &tls, WHAT).await?;
     let request = JoinRequest { token: token.to_string(), csr: fresh.request.clone().into() };
     let answer = ask(config.dial, WHAT, JoinServiceClient::new(channel).join(request)).await?;
     let credentials = credentials(fresh, answer, token.secret_hash())?;
@@ -155,7 +163,8 @@ pub async fn renew_if_ended(
     }
     let tls = identity.anonymous_tls().map_err(Error::Identity)?;
     let fresh = FreshKey::generate().map_err(Error::Identity)?;
-    let channel = first_reached(dial, std::slice::from_ref(gateway), &tls, WHAT).await?;
+    let channel =
+        dial::dial(dial, gateway, tls).await.map_err(|source| Error::Dial { what: WHAT, source })?;
     let request =
         RenewRequest { credential: identity.renewal_credential(), csr: fresh.request.clone().into() };
     let answer = ask(dial, WHAT, JoinServiceClient::new(channel).renew(request)).await?;
@@ -164,20 +173,25 @@ pub async fn renew_if_ended(
     Ok(())
 }
 
-async fn first_reached(
-    config: dial::Config,
-    gateways: &[GatewayAddress],
+/// The first gateway that can be reached and has the root that the token names. Where there is none, one of another federation
+/// is a mistake that waiting does not mend, and says more than another that is away.
+async fn first_believed(
+    config: &Config<'_>,
     tls: &std::sync::Arc<rustls::ClientConfig>,
     what: &'static str,
 ) -> Result<Channel, Error> {
-    let mut last = Error::NoGateway;
-    for gateway in gateways {
-        match dial::dial(config, gateway, tls.clone()).await {
+    let mut worst = Error::NoGateway;
+    for gateway in config.gateways {
+        match dial::dial(config.dial, gateway, tls.clone()).await {
             Ok(channel) => return Ok(channel),
-            Err(source) => last = Error::Dial { what, source },
+            Err(source) if source.is_unknown_issuer() => {
+                worst = Error::OtherFederation { gateway: gateway.clone() };
+            }
+            Err(_) if matches!(worst, Error::OtherFederation { .. }) => {}
+            Err(source) => worst = Error::Dial { what, source },
         }
     }
-    Err(last)
+    Err(worst)
 }
 
 async fn ask(

@@ -69,6 +69,8 @@ pub enum Action {
     Forget(Vec<Removal>),
     /// The gateway has taken the session: it is to be told all that is seen.
     Established,
+    /// What must have one owner at most may run here until then, as time since boot.
+    Renew(Duration),
     /// Make a fresh key and a request for it.
     RequestCertificate,
     /// Use this certificate for the key that was made last, from the next connection on.
@@ -123,6 +125,10 @@ pub struct Session {
     facts: Facts,
     /// The newest commit that the gateway spoke of.
     log_index: LogIndex,
+    /// When Hello was sent.
+    opened: Duration,
+    /// How long a lease lasts from when its renewal was sent.
+    lease: Duration,
     /// Changes that the inbox has and has not answered.
     unanswered: u32,
     beat: Beat,
@@ -169,6 +175,8 @@ impl Session {
             parts: Parts::default(),
             facts,
             log_index: facts.log_index,
+            opened: now,
+            lease: Duration::ZERO,
             unanswered: 0,
             beat: Beat::greeting(now, greeting),
             stopped: Vec::new(),
@@ -245,7 +253,7 @@ impl Session {
             (Stage::Greeting, _) => Err(End::Unexpected("something before its Welcome")),
             (_, GatewayFrame::Welcome(_)) => Err(End::Unexpected("a second Welcome")),
             (_, GatewayFrame::Delta(delta)) => self.on_delta(delta, actions),
-            (_, GatewayFrame::Heartbeat(beat)) => self.on_heartbeat(&beat, actions),
+            (_, GatewayFrame::Heartbeat(beat)) => self.on_heartbeat(now, &beat, actions),
             (_, GatewayFrame::Compare(wire::Compare { buckets })) => {
                 if usize::try_from(buckets) != Ok(SetDigest::BUCKETS) {
                     return Err(End::Unexpected("a Compare over another number of buckets than 256"));
@@ -281,11 +289,14 @@ impl Session {
         welcome: &wire::Welcome,
         actions: &mut Vec<Action>,
     ) -> Result<(), End> {
-        let wire::Welcome { epoch, log_index, heartbeat_ms, timeout_ms, cluster: _, window: _ } = welcome;
+        let wire::Welcome { epoch, log_index, heartbeat_ms, timeout_ms, lease_ms, cluster: _, window: _ } =
+            welcome;
         self.follow(Epoch(*epoch), LogIndex(*log_index)).map_err(End::Regressed)?;
         self.phase = Stage::Established;
         self.beat = Beat::established(now, millis(*heartbeat_ms), millis(*timeout_ms));
         actions.push(Action::Established);
+        self.lease = millis(*lease_ms);
+        self.renew(self.opened, actions);
         self.tell_held(self.facts.held, actions);
         Ok(())
     }
@@ -306,8 +317,18 @@ impl Session {
         Ok(())
     }
 
-    fn on_heartbeat(&mut self, beat: &wire::Heartbeat, actions: &mut Vec<Action>) -> Result<(), End> {
+    fn on_heartbeat(
+        &mut self,
+        now: Duration,
+        beat: &wire::Heartbeat,
+        actions: &mut Vec<Action>,
+    ) -> Result<(), End> {
         self.log_index = self.log_index.max(LogIndex(beat.log_index));
+        let heard = Duration::from_millis(beat.heard_ms);
+        // What this agent did not say yet, or said before this session, renews nothing.
+        if heard > self.opened && heard <= now {
+            self.renew(heard, actions);
+        }
         if !self.stopped.is_empty() {
             actions.push(Action::Forget(std::mem::take(&mut self.stopped)));
         }
@@ -317,6 +338,12 @@ impl Session {
             return Err(End::Diverged(self.facts.set_generation));
         }
         Ok(())
+    }
+
+    fn renew(&self, sent: Duration, actions: &mut Vec<Action>) {
+        if self.lease > Duration::ZERO {
+            actions.push(Action::Renew(sent.saturating_add(self.lease)));
+        }
     }
 
     fn on_certificate(&mut self, certificate: wire::Certificate, actions: &mut Vec<Action>) {
@@ -406,6 +433,8 @@ impl Session {
                 set_generation: self.facts.set_generation.0,
                 digest: digest(self.facts),
                 log_index: self.log_index.0,
+                sent_ms: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
+                heard_ms: 0,
             };
             actions.push(Action::Send(AgentFrame::Heartbeat(beat)));
         }

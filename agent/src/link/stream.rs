@@ -227,6 +227,7 @@ impl<T: Target> Driver<'_, T> {
                 }
                 Action::Forget(stopped) => self.link.inbox.forget(stopped).await.map_err(Error::Inbox)?,
                 Action::Established => self.established(),
+                Action::Renew(until) => self.link.lessor.renew(until),
                 Action::RequestCertificate => actions.extend(self.request_certificate()),
                 Action::InstallCertificate { chain, roots } => self.install(chain, roots),
                 Action::OpenLog(question) => self.open_log(question),

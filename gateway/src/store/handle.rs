@@ -114,6 +114,11 @@ impl Handle {
         self.shared.access.load()
     }
 
+    /// How far the log is durable.
+    pub fn durable_index(&self) -> LogIndex {
+        self.shared.progress.borrow().durable
+    }
+
     /// Waits until the log is durable up to `index`.
     pub async fn durable(&self, index: LogIndex) -> Result<(), Closed> {
         if self.shared.progress.borrow().durable >= index {

@@ -26,6 +26,7 @@ use isthmus_proto::sync::v1::agent_frame::Frame as FromAgent;
 use isthmus_proto::sync::v1::gateway_frame::Frame as ToAgent;
 use serde::{Deserialize, Serialize};
 
+use crate::cluster::health;
 use crate::store::state::Item;
 use change::Change;
 
@@ -53,6 +54,8 @@ pub trait Desired {
     fn epoch(&self) -> Epoch;
     /// The newest commit.
     fn log_index(&self) -> LogIndex;
+    /// How far the log is known to be durable; no further than the newest commit.
+    fn durable(&self) -> LogIndex;
     /// Counts the changes of the set.
     fn set_generation(&self) -> SetGeneration;
     /// Digest of the set.
@@ -170,7 +173,7 @@ enum Stage {
 pub struct Session {
     cluster: ClusterName,
     config: Config,
-    beat: Duration,
+    health: health::Config,
     stage: Stage,
     /// The set that the agent has when all that was sent has arrived.
     told: SetGeneration,
@@ -181,15 +184,17 @@ pub struct Session {
     repairs: u32,
     heard: Duration,
     beaten: Duration,
+    /// What the agent said last of when it spoke, by its own clock.
+    heard_ms: u64,
 }
 
 impl Session {
     /// A session that waits for Hello. `cluster` is what the agent's certificate says.
-    pub fn new(cluster: ClusterName, config: Config, beat: Duration, now: Duration) -> Self {
+    pub fn new(cluster: ClusterName, config: Config, health: health::Config, now: Duration) -> Self {
         Self {
             cluster,
             config,
-            beat,
+            health,
             stage: Stage::Hello,
             told: SetGeneration(0),
             change: None,
@@ -198,6 +203,7 @@ impl Session {
             repairs: 0,
             heard: now,
             beaten: now,
+            heard_ms: 0,
         }
     }
 
@@ -233,7 +239,7 @@ impl Session {
                 return None;
             }
             let Some(uids) = desired.changes_since(self.told) else { return Some(self.compare()) };
-            self.begin(Change::of(self.told, uids, Vec::new(), desired));
+            self.begin(Change::since(self.told, uids, desired));
         }
         let change = self.change.as_mut()?;
         let nonce = self.next_nonce;
@@ -251,7 +257,7 @@ impl Session {
         let silent = self.heard + self.config.timeout;
         match self.stage {
             Stage::Hello => silent,
-            Stage::Comparing | Stage::Following => silent.min(self.beaten + self.beat),
+            Stage::Comparing | Stage::Following => silent.min(self.beaten + self.health.beat),
         }
     }
 
@@ -322,10 +328,11 @@ impl Session {
         wire::Welcome {
             epoch: desired.epoch().0,
             log_index: desired.log_index().0,
-            heartbeat_ms: millis(self.beat),
+            heartbeat_ms: millis(self.health.beat),
             timeout_ms: millis(self.config.timeout),
             cluster: self.cluster.to_string(),
             window: self.config.window,
+            lease_ms: millis(self.health.lease),
         }
     }
 
@@ -355,6 +362,7 @@ impl Session {
     }
 
     fn heartbeat(&mut self, beat: &wire::Heartbeat, desired: &impl Desired) -> Vec<Action> {
+        self.heard_ms = self.heard_ms.max(beat.sent_ms);
         let settled =
             matches!(self.stage, Stage::Following) && self.change.is_none() && self.in_flight.is_empty();
         // With something under way the agent may have this set or the next; the acknowledgement tells.
@@ -408,7 +416,7 @@ impl Session {
         if silence >= self.config.timeout {
             return vec![Action::Close(Close::Silent(silence))];
         }
-        if matches!(self.stage, Stage::Hello) || now.saturating_sub(self.beaten) < self.beat {
+        if matches!(self.stage, Stage::Hello) || now.saturating_sub(self.beaten) < self.health.beat {
             return Vec::new();
         }
         self.beaten = now;
@@ -416,6 +424,8 @@ impl Session {
             set_generation: desired.set_generation().0,
             digest: bytes_of(desired.digest()),
             log_index: desired.log_index().0,
+            sent_ms: 0,
+            heard_ms: self.heard_ms,
         };
         vec![Action::Send(ToAgent::Heartbeat(beat))]
     }

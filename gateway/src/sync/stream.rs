@@ -4,6 +4,7 @@
 //! futures.
 
 mod logs;
+mod sent;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -14,8 +15,9 @@ use isthmus_daemon::tasks::Tasks;
 use isthmus_model::cluster::{Declared, Health};
 use isthmus_model::name::ClusterName;
 use isthmus_model::observation::Observation;
-use isthmus_model::order::SetGeneration;
+use isthmus_model::order::{LogIndex, SetGeneration};
 use isthmus_model::reason::Reason;
+use isthmus_proto::sync::v1::agent_frame::Frame as FromAgent;
 use isthmus_proto::sync::v1::gateway_frame::Frame as ToAgent;
 use isthmus_proto::sync::v1::{AgentFrame, Certificate, GatewayFrame};
 use parking_lot::Mutex;
@@ -35,6 +37,7 @@ use crate::status_code;
 use crate::store::command::ClusterChange;
 use crate::store::{Command, Handle, Submission};
 use logs::Logs;
+use sent::Sent;
 
 /// Frames between the session and the connection: one that is being written and one that follows.
 const BUFFER: usize = 2;
@@ -72,10 +75,11 @@ impl Sessions {
         let id = id.ok_or_else(|| gone(&cluster))?;
         let (out, frames) = mpsc::channel(BUFFER);
         let driver = Driver {
-            session: Session::new(cluster.clone(), self.config, self.health.beat, self.clock.boot()),
+            session: Session::new(cluster.clone(), self.config, self.health, self.clock.boot()),
             changes: self.store.desired_changes(id),
             place: self.registry.enter(&cluster, unix_millis(&*self.clock)),
             logs: Logs::default(),
+            sent: Sent::default(),
             outgoing: VecDeque::new(),
             shared: self.clone(),
             cluster,
@@ -136,6 +140,7 @@ struct Driver {
     changes: watch::Receiver<SetGeneration>,
     place: Place,
     logs: Logs,
+    sent: Sent,
     outgoing: VecDeque<ToAgent>,
 }
 
@@ -205,8 +210,9 @@ impl Driver {
                 permit = out.reserve(), if !self.outgoing.is_empty() => {
                     let Ok(permit) = permit else { return End::Gone };
                     if let Some(frame) = self.outgoing.pop_front() {
-                        if matches!(frame, ToAgent::Delta(_)) {
+                        if let ToAgent::Delta(delta) = &frame {
                             metrics::counter!("isthmus_deltas_total").increment(1);
+                            self.sent.note(delta, self.shared.clock.boot());
                         }
                         permit.send(Ok(GatewayFrame { frame: Some(frame) }));
                     }
@@ -217,6 +223,9 @@ impl Driver {
                 }
                 frame = inbound.message() => match frame {
                     Ok(Some(frame)) => {
+                        if let Some(FromAgent::Ack(ack)) = &frame.frame {
+                            self.sent.acknowledged(ack.nonce, self.shared.clock.boot());
+                        }
                         self.heard().await;
                         Event::Frame(Box::new(frame))
                     }
@@ -244,12 +253,15 @@ impl Driver {
         let mut events = VecDeque::from([event]);
         while let Some(event) = events.pop_front() {
             let now = self.shared.clock.boot();
-            let (cluster, session) = (&self.cluster, &mut self.session);
-            let read = self
-                .shared
-                .store
-                .read(|state| View::of(state, cluster).map(|view| session.on(event, now, &view)));
-            let actions = read.await.map_err(status_code::closed)?.ok_or_else(|| gone(&self.cluster))?;
+            let (cluster, session, store) = (&self.cluster, &mut self.session, &self.shared.store);
+            let durable = store.durable_index();
+            let (actions, seen) = store
+                .peek(|state| View::of(state, cluster, durable).map(|view| session.on(event, now, &view)));
+            let actions = actions.ok_or_else(|| gone(&self.cluster))?;
+            // Most acknowledgements are answered with nothing, and wait for nothing.
+            if actions.iter().any(|action| !matches!(action, Action::Acknowledged(_))) {
+                store.durable(seen).await.map_err(status_code::closed)?;
+            }
             for action in actions {
                 events.extend(self.act(action).await?);
             }
@@ -263,11 +275,17 @@ impl Driver {
         if !self.outgoing.is_empty() {
             return Ok(());
         }
-        let (cluster, session) = (&self.cluster, &mut self.session);
-        let read =
-            self.shared.store.read(|state| View::of(state, cluster).map(|view| session.next_part(&view)));
-        let part = read.await.map_err(status_code::closed)?.ok_or_else(|| gone(&self.cluster))?;
-        self.outgoing.extend(part);
+        let (cluster, session, store) = (&self.cluster, &mut self.session, &self.shared.store);
+        let durable = store.durable_index();
+        let (part, seen) =
+            store.peek(|state| View::of(state, cluster, durable).map(|view| session.next_part(&view)));
+        let Some(part) = part.ok_or_else(|| gone(&self.cluster))? else { return Ok(()) };
+        let takes_in = match &part {
+            ToAgent::Delta(delta) => LogIndex(delta.log_index),
+            _ => seen,
+        };
+        store.durable(takes_in).await.map_err(status_code::closed)?;
+        self.outgoing.push_back(part);
         Ok(())
     }
 
@@ -311,7 +329,8 @@ impl Driver {
     async fn declare(&mut self, declared: Declared) {
         let cluster = &self.cluster;
         let (known, _) = self.shared.store.peek(|state| {
-            View::of(state, cluster).is_some_and(|view| view.cluster().cluster().declared == declared)
+            View::of(state, cluster, LogIndex(0))
+                .is_some_and(|view| view.cluster().cluster().declared == declared)
         });
         if !known {
             self.shared.change(&self.cluster, ClusterChange::Declare(declared)).await;

@@ -15,12 +15,14 @@ pub(super) struct View<'s> {
     state: &'s State,
     cluster: ClusterView<'s>,
     desired: DesiredView<'s>,
+    durable: LogIndex,
 }
 
 impl<'s> View<'s> {
-    /// `None` when the cluster does not belong to the federation any more.
-    pub(super) fn of(state: &'s State, cluster: &ClusterName) -> Option<Self> {
-        Some(Self { state, cluster: state.cluster(cluster)?, desired: state.desired(cluster)? })
+    /// `durable` is how far the log was durable before the state was looked at. `None` when the cluster does not belong to the
+    /// federation any more.
+    pub(super) fn of(state: &'s State, cluster: &ClusterName, durable: LogIndex) -> Option<Self> {
+        Some(Self { state, cluster: state.cluster(cluster)?, desired: state.desired(cluster)?, durable })
     }
 
     pub(super) fn cluster(&self) -> ClusterView<'s> {
@@ -35,6 +37,10 @@ impl Desired for View<'_> {
 
     fn log_index(&self) -> LogIndex {
         self.state.applied()
+    }
+
+    fn durable(&self) -> LogIndex {
+        self.durable
     }
 
     fn set_generation(&self) -> SetGeneration {

@@ -14,6 +14,8 @@ pub struct Config {
     pub token: Option<Token>,
     /// PEM: the roots that the server's certificate must lead to. Without it, those of the machine.
     pub trust: Option<Vec<u8>>,
+    /// Take any certificate for the server's: only where whoever is asked for says so.
+    pub allow_insecure: bool,
     /// How long a request may take, redirects included.
     pub timeout: Duration,
     /// How large an answer may be, in bytes.
@@ -27,6 +29,7 @@ impl Config {
             url: url.into(),
             token: None,
             trust: None,
+            allow_insecure: false,
             timeout: Duration::from_secs(10),
             max_response: 16 * 1024 * 1024,
         }

@@ -56,7 +56,10 @@ impl Requests {
                 .map_err(|source| ConfigError::Trust { url: url(), source })?;
             client = client.tls_certs_only(roots);
         }
-        let client = client.build().map_err(|source| ConfigError::Client { url: url(), source })?;
+        let client = client
+            .danger_accept_invalid_certs(config.allow_insecure)
+            .build()
+            .map_err(|source| ConfigError::Client { url: url(), source })?;
         Ok(Self { client, base, timeout: config.timeout, max_response: config.max_response })
     }
 

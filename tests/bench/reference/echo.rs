@@ -27,7 +27,7 @@ use tower::Service;
 
 use super::fdatasync::Disk;
 use crate::latency::Latency;
-use crate::load;
+use crate::{load, process};
 
 type Codec = ProstCodec<Bytes, Bytes>;
 
@@ -53,6 +53,20 @@ pub(crate) async fn serve(options: Options) -> Result<()> {
     Server::builder().tls_config(tls)?.add_service(service).serve(([127, 0, 0, 1], port).into()).await?;
     Ok(())
 }
+
+/// Connects, asks once, writes [`CONNECTED`] and does nothing until the process is ended.
+pub(crate) async fn idle(options: Options) -> Result<()> {
+    let Options { port, directory } = options;
+    let channel = connect(port, &directory).await?;
+    call(channel.clone(), Bytes::from_static(b"there?")).await?;
+    std::fs::write(directory.join(CONNECTED), "")?;
+    std::future::pending::<()>().await;
+    drop(channel);
+    Ok(())
+}
+
+/// The file that says that an idle client has its connection.
+const CONNECTED: &str = "connected";
 
 #[derive(Debug, Clone)]
 struct EchoServer(Disk);
@@ -123,6 +137,22 @@ impl Echoing {
         Ok(echoing)
     }
 
+    /// Resident bytes of a process that holds one connection and nothing else, a while after it stands.
+    pub(crate) async fn idle_client(&self, run: &Run, settle: Duration) -> Result<u64> {
+        let program = Program::new(crate::own()?)
+            .args(["idle", "--port", &self.port.to_string(), "--directory"])
+            .arg(&self.directory);
+        let client = program.start(run, &run.dir().join("idle.log"))?;
+        until("the idle client to connect", Duration::from_secs(30), async || {
+            if self.directory.join(CONNECTED).exists() { Ok(()) } else { Err("it has not".to_owned()) }
+        })
+        .await?;
+        tokio::time::sleep(settle).await;
+        let resident = process::resident(run, "isthmus-bench")?;
+        client.kill().await?;
+        Ok(resident)
+    }
+
     /// One call after the other, for a while.
     pub(crate) async fn one_in_flight(&self, time: Duration) -> Result<Latency> {
         let channel = self.connect().await?;
@@ -165,14 +195,18 @@ impl Echoing {
     }
 
     async fn connect(&self) -> Result<Channel> {
-        let (certificate, key) = credentials(&self.directory)?;
-        let tls = ClientTlsConfig::new()
-            .ca_certificate(Certificate::from_pem(&certificate))
-            .identity(Identity::from_pem(&certificate, key))
-            .domain_name("localhost");
-        let endpoint = Endpoint::from_shared(format!("https://127.0.0.1:{}", self.port))?;
-        Ok(endpoint.tls_config(tls)?.connect().await?)
+        connect(self.port.number(), &self.directory).await
     }
+}
+
+async fn connect(port: u16, directory: &Path) -> Result<Channel> {
+    let (certificate, key) = credentials(directory)?;
+    let tls = ClientTlsConfig::new()
+        .ca_certificate(Certificate::from_pem(&certificate))
+        .identity(Identity::from_pem(&certificate, key))
+        .domain_name("localhost");
+    let endpoint = Endpoint::from_shared(format!("https://127.0.0.1:{port}"))?;
+    Ok(endpoint.tls_config(tls)?.connect().await?)
 }
 
 fn credentials(directory: &Path) -> Result<(String, String)> {

@@ -84,6 +84,10 @@ impl Desired for Wanted {
         LogIndex(self.log_index)
     }
 
+    fn durable(&self) -> LogIndex {
+        LogIndex(self.log_index)
+    }
+
     fn set_generation(&self) -> SetGeneration {
         SetGeneration(self.set_generation)
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use isthmus_agent::inbox::holdings::Entry;
 use isthmus_agent::link::session::Event as AgentEvent;
+use isthmus_gateway::cluster::health;
 use isthmus_gateway::sync::session::{Action, Config, Desired, Event, Session};
 use isthmus_model::name::{ClusterName, Uid};
 use isthmus_model::order::Generation;
@@ -19,6 +20,8 @@ use super::agent::Agent;
 use super::gateway::{Wanted, uid};
 
 const BEAT: Duration = Duration::from_secs(1);
+const HEALTH: health::Config =
+    health::Config { beat: BEAT, suspect_after: Duration::from_secs(3), lease: Duration::from_secs(12) };
 /// Frames on their way: the connection takes no more, as HTTP/2 would not.
 const IN_FLIGHT: usize = 3;
 /// All components there ever are.
@@ -136,7 +139,7 @@ impl World {
         self.to_agent.clear();
         self.to_gateway.clear();
         let cluster = ClusterName::new("east").unwrap();
-        self.session = Some(Session::new(cluster, self.config, BEAT, self.now));
+        self.session = Some(Session::new(cluster, self.config, HEALTH, self.now));
         self.to_gateway.extend(self.agent.open(self.now));
     }
 

@@ -46,17 +46,30 @@ impl Error {
 
 /// Asks, and answers the body of a good answer.
 pub(crate) async fn get(url: &str) -> Result<String, Error> {
-    request(Method::GET, url, None).await
+    get_as(url, None).await
+}
+
+/// The same, as the holder of a token.
+pub(crate) async fn get_as(url: &str, token: Option<&str>) -> Result<String, Error> {
+    request(Method::GET, url, token, None).await
 }
 
 /// Sends JSON.
 pub(crate) async fn send(method: Method, url: &str, body: &Value) -> Result<String, Error> {
-    request(method, url, Some(body)).await
+    request(method, url, None, Some(body)).await
 }
 
-async fn request(method: Method, url: &str, body: Option<&Value>) -> Result<String, Error> {
+async fn request(
+    method: Method,
+    url: &str,
+    token: Option<&str>,
+    body: Option<&Value>,
+) -> Result<String, Error> {
     let no_answer = |source| Error::NoAnswer { method: method.clone(), url: url.to_owned(), source };
     let mut request = client().request(method.clone(), url).timeout(Duration::from_secs(30));
+    if let Some(token) = token {
+        request = request.bearer_auth(token);
+    }
     if let Some(body) = body {
         request = request.json(body);
     }

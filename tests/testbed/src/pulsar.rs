@@ -5,6 +5,7 @@
 //! cluster.
 
 mod standalone;
+mod security;
 mod replication;
 
 use std::path::Path;
@@ -20,6 +21,7 @@ use crate::{
     run::Run,
     server::{self, Server},
 };
+pub use security::Security;
 use standalone::Ports;
 
 /// A Pulsar server could not be started, changed or stopped.
@@ -37,6 +39,12 @@ pub enum Error {
     /// It did not start or stop.
     #[error(transparent)]
     Server(server::Error),
+    /// Its certificate could not be made.
+    #[error("cannot make the certificate of Pulsar")]
+    Certificate(#[source] rcgen::Error),
+    /// Its token could not be made.
+    #[error("cannot make a token with Pulsar's own program")]
+    Tokens(#[source] std::io::Error),
     /// It refused what its admin API was asked for.
     #[error("cannot {attempted}")]
     Admin {
@@ -56,18 +64,26 @@ pub struct PulsarOptions {
     pub state_store: bool,
     /// Whether Pulsar's own functions worker runs in the broker.
     pub functions_worker: bool,
+    /// Whether it has TLS ports and takes nobody without a token.
+    pub secured: bool,
 }
 
 impl PulsarOptions {
     /// A plain server of this name.
     pub fn named(cluster: impl Into<String>) -> Self {
-        Self { cluster: cluster.into(), state_store: false, functions_worker: false }
+        Self { cluster: cluster.into(), state_store: false, functions_worker: false, secured: false }
     }
 
     /// With the table service.
     #[must_use]
     pub fn with_state_store(self) -> Self {
         Self { state_store: true, ..self }
+    }
+
+    /// With TLS beside its plain ports, and tokens on all of them.
+    #[must_use]
+    pub fn secured(self) -> Self {
+        Self { secured: true, ..self }
     }
 
     /// With Pulsar's own functions worker.
@@ -86,6 +102,7 @@ pub struct Pulsar {
     server: Server,
     run: Run,
     ports: Ports,
+    security: Option<Security>,
 }
 
 impl Pulsar {
@@ -94,11 +111,12 @@ impl Pulsar {
         let home = cache.pulsar().await.map_err(Error::Provision)?;
         let run = Run::create(cache, "pulsar").map_err(Error::Files)?;
         let ports = Ports::lease(cache).map_err(Error::Ports)?;
-        standalone::configure(&home, &options, &ports, run.dir()).map_err(Error::Files)?;
+        let security = options.secured.then(|| Security::make(&home, run.dir())).transpose()?;
+        standalone::configure(&home, &options, &ports, security.as_ref(), run.dir()).map_err(Error::Files)?;
         let program = standalone::program(&home, &options, &ports, run.dir());
         let server =
             Server::new(format!("the Pulsar cluster {}", options.cluster), program, run.dir().join("log"));
-        let mut pulsar = Self { options, home, server, run, ports };
+        let mut pulsar = Self { options, home, server, run, ports, security };
         pulsar.resume().await?;
         Ok(pulsar)
     }
@@ -129,14 +147,25 @@ impl Pulsar {
         &self.options.cluster
     }
 
-    /// Where clients connect, `pulsar://…`.
+    /// Where clients connect, `pulsar://…`, or `pulsar+ssl://…` where it is secured.
     pub fn service_url(&self) -> String {
-        format!("pulsar://127.0.0.1:{}", self.ports.broker)
+        match &self.security {
+            Some(_) => format!("pulsar+ssl://127.0.0.1:{}", self.ports.broker_tls),
+            None => format!("pulsar://127.0.0.1:{}", self.ports.broker),
+        }
     }
 
-    /// Where the admin API is, `http://…`.
+    /// Where the admin API is, `http://…`, or `https://…` where it is secured.
     pub fn admin_url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.ports.web)
+        match &self.security {
+            Some(_) => format!("https://127.0.0.1:{}", self.ports.web_tls),
+            None => format!("http://127.0.0.1:{}", self.ports.web),
+        }
+    }
+
+    /// What clients need, if this server is secured.
+    pub fn security(&self) -> Option<&Security> {
+        self.security.as_ref()
     }
 
     /// Where functions keep state, `bk://…`, if this server was asked for it.
@@ -195,11 +224,12 @@ impl Pulsar {
     /// ends itself: it is started again then, as a supervisor would.
     pub async fn resume(&mut self) -> Result<(), Error> {
         const STARTS: usize = 4;
-        let Self { options, server, run, ports, .. } = self;
+        let Self { options, server, run, ports, security, .. } = self;
+        let token = security.as_ref().map(Security::token);
         let checks = checks(options, ports);
         let mut start = 1;
         loop {
-            let ready = async || ready(&checks, options.state_store.then_some(&ports.stream_storage)).await;
+            let ready = async || ready(&checks, token, options.state_store.then_some(&ports.stream_storage)).await;
             match server.resume(run, ready).await {
                 Err(server::Error::Ended { .. }) if start < STARTS => start += 1,
                 other => return other.map_err(Error::Server),
@@ -222,9 +252,13 @@ fn checks(options: &PulsarOptions, ports: &Ports) -> Vec<String> {
     paths.into_iter().map(|path| format!("http://127.0.0.1:{}/admin/v2/{path}", ports.web)).collect()
 }
 
-async fn ready(checks: &[String], state_store: Option<&Port>) -> Result<(), String> {
+async fn ready(
+    checks: &[String],
+    token: Option<&str>,
+    state_store: Option<&Port>,
+) -> Result<(), String> {
     for url in checks {
-        admin::get(url).await.map_err(|error| error.to_string())?;
+        admin::get_as(url, token).await.map_err(|error| error.to_string())?;
     }
     if let Some(port) = state_store {
         let connected = TcpStream::connect(("127.0.0.1", port.number())).await;

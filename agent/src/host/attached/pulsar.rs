@@ -1,21 +1,30 @@
 //! Asking Pulsar's admin REST API who is attached to a topic.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use isthmus_pulsar::admin::{Admin, Config, ConfigError, TopicStats};
-use isthmus_pulsar::topic::TopicName;
+use isthmus_pulsar::admin::{self, Admin, Config, ConfigError, Token, TopicStats};
+use isthmus_pulsar::topic::{Domain, TopicName};
 use parking_lot::Mutex;
 
-use super::{Attachments, Client};
+use super::pattern::{self, Pattern};
+use super::{Access, Attachments, Client};
 
 /// The admin APIs of all Pulsar clusters that this host talks to; each is connected to when it is first asked.
 #[derive(Debug)]
 pub struct AdminApi {
     timeout: Duration,
-    clients: Mutex<HashMap<String, Admin>>,
+    clients: Mutex<Vec<(Access, Admin)>>,
 }
+
+/// More than a host's components have credentials at a time. Those that were replaced do not fill the memory: the list starts
+/// anew.
+const CLIENTS: usize = 64;
+
+/// Topics of a pattern that are looked at: who consumes a pattern consumes the first ones, too.
+const TOPICS: usize = 16;
 
 /// Pulsar cannot be asked who is attached to a topic.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +37,22 @@ pub enum Error {
         /// Why not.
         source: isthmus_pulsar::topic::Error,
     },
+    /// The certificates to trust.
+    #[error("cannot read the certificates in {}", path.display())]
+    Trust {
+        /// Where.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The pattern.
+    #[error("cannot ask for the topics of pattern {pattern:?}")]
+    Pattern {
+        /// Which.
+        pattern: String,
+        /// Why not.
+        source: pattern::Error,
+    },
     /// The URL of the API.
     #[error("cannot use the admin URL {url}")]
     Url {
@@ -37,14 +62,14 @@ pub enum Error {
         source: ConfigError,
     },
     /// The API does not answer as it should.
-    #[error("cannot ask {url} for the statistics of topic {topic}")]
+    #[error("cannot ask {url} about {topic}")]
     Ask {
         /// Whom.
         url: String,
         /// For what.
         topic: String,
         /// Why not.
-        source: isthmus_pulsar::admin::Error,
+        source: Box<admin::Error>,
     },
 }
 
@@ -54,36 +79,67 @@ impl AdminApi {
         Self { timeout, clients: Mutex::default() }
     }
 
-    fn client(&self, url: &str) -> Result<Admin, ConfigError> {
+    fn client(&self, access: &Access) -> Result<Admin, Error> {
         let mut clients = self.clients.lock();
-        if let Some(client) = clients.get(url) {
+        if let Some((_, client)) = clients.iter().find(|(known, _)| known == access) {
             return Ok(client.clone());
         }
-        let client = Admin::new(&Config { timeout: self.timeout, ..Config::new(url) })?;
-        clients.insert(url.to_owned(), client.clone());
+        let Access { url, token, trusted, allow_insecure } = access;
+        let read = |path: &PathBuf| {
+            std::fs::read(path).map_err(|source| Error::Trust { path: path.clone(), source })
+        };
+        let config = Config {
+            timeout: self.timeout,
+            token: token.as_ref().map(|token| Token::new(&token.0)),
+            trust: trusted.as_ref().map(read).transpose()?,
+            allow_insecure: *allow_insecure,
+            ..Config::new(url)
+        };
+        let client = Admin::new(&config).map_err(|source| Error::Url { url: url.clone(), source })?;
+        if clients.len() >= CLIENTS {
+            clients.clear();
+        }
+        clients.push((access.clone(), client.clone()));
         Ok(client)
+    }
+
+    /// A client that is not believed may have been made with what was replaced since.
+    fn refused(&self, access: &Access, about: &str, source: admin::Error) -> Error {
+        self.clients.lock().retain(|(known, _)| known != access);
+        Error::Ask { url: access.url.clone(), topic: about.to_owned(), source: Box::new(source) }
     }
 }
 
 impl Attachments for AdminApi {
     type Error = Error;
 
-    async fn attached(&self, admin_url: &str, topic: &str) -> Result<Vec<Client>, Error> {
+    async fn attached(&self, access: &Access, topic: &str) -> Result<Vec<Client>, Error> {
         let name: TopicName =
             topic.parse().map_err(|source| Error::Topic { topic: topic.to_owned(), source })?;
-        let client =
-            self.client(admin_url).map_err(|source| Error::Url { url: admin_url.to_owned(), source })?;
-        match client.all_stats(&name).await {
+        match self.client(access)?.all_stats(&name).await {
             Ok(partitions) => Ok(partitions.iter().flat_map(|(_, stats)| clients(stats)).collect()),
             Err(error) if error.is_not_found() => Ok(Vec::new()),
-            Err(source) => Err(Error::Ask { url: admin_url.to_owned(), topic: topic.to_owned(), source }),
+            Err(source) => Err(self.refused(access, topic, source)),
+        }
+    }
+
+    async fn matching(&self, access: &Access, pattern: &str) -> Result<Vec<String>, Error> {
+        let parsed = Pattern::parse(pattern)
+            .map_err(|source| Error::Pattern { pattern: pattern.to_owned(), source })?;
+        match self.client(access)?.topics(&parsed.namespace, Domain::Persistent).await {
+            Ok(topics) => {
+                let taken = topics.iter().filter(|topic| parsed.takes(topic));
+                Ok(taken.take(TOPICS).map(ToString::to_string).collect())
+            }
+            Err(error) if error.is_not_found() => Ok(Vec::new()),
+            Err(source) => Err(self.refused(access, pattern, source)),
         }
     }
 }
 
 fn clients(stats: &TopicStats) -> Vec<Client> {
     let consumers = stats.subscriptions.iter().flat_map(|(subscription, stats)| {
-        let of = |consumer: &isthmus_pulsar::admin::ConsumerStats| {
+        let of = |consumer: &admin::ConsumerStats| {
             client(Some(subscription), &consumer.address, &consumer.metadata)
         };
         stats.consumers.iter().map(of)

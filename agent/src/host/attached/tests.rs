@@ -7,7 +7,7 @@ fn client(address: &str, instance: u32) -> Client {
 }
 
 fn watch() -> Watch {
-    Watch { topics: vec!["t".into()], subscription: Some("s".into()) }
+    Watch { topics: vec!["t".into()], subscription: Some("s".into()), ..Watch::default() }
 }
 
 fn own(addresses: &[&str]) -> BTreeSet<SocketAddr> {

@@ -1,6 +1,5 @@
 //! What the loop knows of one component.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use isthmus_model::order::UnixMillis;
 use tokio_util::sync::CancellationToken;
 
 use crate::host::attached::Watch;
+use crate::host::by_index::ByIndex;
 use crate::host::config::Poll;
 use crate::host::dereference::Dereferenced;
 use crate::host::look::{Answer, Question};
@@ -29,14 +29,12 @@ pub(super) struct Component {
     pub(super) wanted: Wanted,
     /// What is to be started.
     pub(super) assignment: Option<Arc<Assignment>>,
-    pub(super) instances: BTreeMap<u32, Instance>,
-    pub(super) seen: BTreeMap<u32, Seen>,
-    pub(super) holds: BTreeMap<u32, Hold>,
+    pub(super) instances: ByIndex<Instance>,
+    seen: ByIndex<Seen>,
+    pub(super) holds: ByIndex<Hold>,
     watch: Arc<Watch>,
     /// What was taken in last, to recognise what is unchanged.
     told: Option<Desired>,
-    /// What was said last, but for the time.
-    said: Option<Observation>,
 }
 
 /// The hold on an instance that is not down.
@@ -90,17 +88,22 @@ impl Component {
         is_new
     }
 
+    /// What was seen of an instance.
+    pub(super) fn seen(&mut self, index: u32) -> &mut Seen {
+        self.seen.get_or_insert_with(index, Seen::default)
+    }
+
     /// It runs.
     pub(super) fn runs(&mut self, index: u32, hold: Hold) {
         self.holds.insert(index, hold);
-        self.seen.entry(index).or_default().forget_run();
+        self.seen(index).forget_run();
     }
 
     /// Nothing is left of the instance.
     pub(super) fn forget(&mut self, index: u32) {
-        self.instances.remove(&index);
-        self.seen.remove(&index);
-        self.holds.remove(&index);
+        self.instances.remove(index);
+        self.seen.remove(index);
+        self.holds.remove(index);
     }
 
     /// Nobody names it and nothing of it is left.
@@ -120,7 +123,7 @@ impl Component {
                     return None;
                 };
                 Some(Question {
-                    key: Key { uid, index: *index },
+                    key: Key { uid, index },
                     port: record.ports.control,
                     pid: child.pid,
                     watch: Arc::clone(&self.watch),
@@ -146,8 +149,8 @@ impl Component {
     /// ready, at leisure.
     pub(super) fn see(&mut self, answer: Answer, now: Duration, poll: &Poll) {
         let index = answer.key.index;
-        let Some(Hold::Running { look_at, .. }) = self.holds.get_mut(&index) else { return };
-        let seen = self.seen.entry(index).or_default();
+        let Some(Hold::Running { look_at, .. }) = self.holds.get_mut(index) else { return };
+        let seen = self.seen.get_or_insert_with(index, Seen::default);
         seen.silent.look(answer.status.is_some());
         if let Some(status) = answer.status {
             seen.status = status;
@@ -155,20 +158,16 @@ impl Component {
         if let Some(attached) = answer.attached {
             seen.detached.look(attached);
         }
-        let starting = match self.instances.get(&index).map(|instance| &instance.stage) {
+        let starting = match self.instances.get(index).map(|instance| &instance.stage) {
             Some(Stage::Up { since, .. }) => now.saturating_sub(*since) < STARTING && !seen.is_ready(),
             _ => false,
         };
         *look_at = now + if starting { poll.starting } else { poll.ready };
     }
 
-    /// What there is to say, if it is not what was said before.
-    pub(super) fn news(&mut self, uid: Uid, now: UnixMillis) -> Option<Observation> {
+    /// What there is to say. It may be what was said before; whoever takes it knows that best.
+    pub(super) fn observation(&self, uid: Uid, now: UnixMillis) -> Option<Observation> {
         self.told.as_ref()?;
-        let observation = observe(uid, &self.wanted, &self.instances, &self.seen, now)?;
-        let known = self.said.as_ref().is_some_and(|said| {
-            *said == Observation { observed_at: said.observed_at, ..observation.clone() }
-        });
-        (!known).then(|| self.said.insert(observation).clone())
+        observe(uid, &self.wanted, &self.instances, &self.seen, now)
     }
 }

@@ -23,12 +23,12 @@ fn run(generation: u64, replicas: u32, command: u8) -> Wanted {
 struct World {
     now: Duration,
     wanted: Wanted,
-    instances: BTreeMap<u32, Instance>,
+    instances: ByIndex<Instance>,
 }
 
 impl World {
     fn new() -> Self {
-        Self { now: Duration::from_secs(1000), wanted: Wanted::Unknown, instances: BTreeMap::new() }
+        Self { now: Duration::from_secs(1000), wanted: Wanted::Unknown, instances: ByIndex::default() }
     }
 
     fn plan(&self) -> Vec<Action> {
@@ -46,10 +46,10 @@ impl World {
             let (Action::Stop(index) | Action::Forget(index) | Action::Note(index) | Action::Start(index, _)) =
                 action;
             let instance =
-                self.instances.entry(*index).or_insert_with(|| Instance::new(RETRY, u64::from(*index)));
+                self.instances.get_or_insert_with(*index, || Instance::new(RETRY, u64::from(*index)));
             match (action, &self.wanted) {
                 (Action::Stop(_), _) => instance.stop(),
-                (Action::Forget(_), _) => drop(self.instances.remove(index)),
+                (Action::Forget(_), _) => drop(self.instances.remove(*index)),
                 (Action::Note(_), Wanted::Run { generation, revision, .. }) => {
                     instance.note(*generation, *revision).unwrap();
                 }
@@ -70,7 +70,7 @@ impl World {
 
     /// All starts succeed.
     fn all_started(&mut self) {
-        for instance in self.instances.values_mut() {
+        for (_, instance) in self.instances.iter_mut() {
             if let Stage::Starting { record, .. } = &instance.stage {
                 let record = record.clone();
                 instance.started(record, self.now);
@@ -80,7 +80,7 @@ impl World {
 
     /// All that was told to stop has ended.
     fn all_stopped(&mut self) {
-        for instance in self.instances.values_mut() {
+        for (_, instance) in self.instances.iter_mut() {
             if matches!(instance.stage, Stage::Stopping { .. }) {
                 instance.ended(self.now, STABLE);
             }
@@ -89,7 +89,7 @@ impl World {
 
     fn up(&self) -> Vec<(u32, u64)> {
         let up = self.instances.iter().filter(|(_, instance)| matches!(instance.stage, Stage::Up { .. }));
-        up.map(|(index, instance)| (*index, instance.record().unwrap().generation.0)).collect()
+        up.map(|(index, instance)| (index, instance.record().unwrap().generation.0)).collect()
     }
 }
 
@@ -176,7 +176,7 @@ fn an_instance_that_keeps_ending_waits_longer_each_time_and_counts_its_restarts(
     let mut delays = Vec::new();
     for restart in 1..=5 {
         world.all_started();
-        let delay = world.instances.get_mut(&0).unwrap().ended(world.now, STABLE);
+        let delay = world.instances.get_mut(0).unwrap().ended(world.now, STABLE);
         assert_eq!(world.act(), [], "it is not started before its delay is over");
         assert_eq!(next_start(&world.wanted, &world.instances), Some(world.now + delay));
         world.now += delay;
@@ -192,12 +192,12 @@ fn an_instance_that_ran_long_enough_starts_again_with_the_shortest_delay() {
     world.want(run(1, 1, 7));
     for _ in 0..5 {
         world.all_started();
-        world.now += world.instances.get_mut(&0).unwrap().ended(world.now, STABLE);
+        world.now += world.instances.get_mut(0).unwrap().ended(world.now, STABLE);
         world.act();
     }
     world.all_started();
     world.now += STABLE;
-    assert!(world.instances.get_mut(&0).unwrap().ended(world.now, STABLE) <= RETRY.min);
+    assert!(world.instances.get_mut(0).unwrap().ended(world.now, STABLE) <= RETRY.min);
 }
 
 #[test]
@@ -211,7 +211,7 @@ fn a_start_that_is_called_off_is_stopped_when_it_succeeds_and_not_punished_when_
     let mut world = World::new();
     world.want(run(1, 1, 7));
     world.want(run(2, 1, 8));
-    let delay = world.instances.get_mut(&0).unwrap().start_failed(world.now, Reason::StartFailed);
+    let delay = world.instances.get_mut(0).unwrap().start_failed(world.now, Reason::StartFailed);
     assert_eq!(delay, Duration::ZERO);
     assert_eq!(world.act(), [Action::Start(0, 0)]);
 }
@@ -254,13 +254,13 @@ proptest! {
                 Happening::Want(wanted) => { world.wanted.replace(wanted); }
                 Happening::Started => world.all_started(),
                 Happening::StartFailed(index) => {
-                    if let Some(instance) = world.instances.get_mut(&index) {
+                    if let Some(instance) = world.instances.get_mut(index) {
                         instance.start_failed(world.now, Reason::StartFailed);
                     }
                 }
                 Happening::Ended(index) => {
                     let up = |instance: &&mut Instance| matches!(instance.stage, Stage::Up { .. } | Stage::Stopping { .. });
-                    if let Some(instance) = world.instances.get_mut(&index).filter(up) {
+                    if let Some(instance) = world.instances.get_mut(index).filter(up) {
                         instance.ended(world.now, STABLE);
                     }
                 }

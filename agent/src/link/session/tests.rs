@@ -30,6 +30,7 @@ fn welcome(epoch: u64, log_index: u64) -> Event {
         timeout_ms: 3_000,
         cluster: "east".into(),
         window: 4,
+        lease_ms: 0,
     }))
 }
 
@@ -68,7 +69,12 @@ fn heard(session: &mut Session, frame: GatewayFrame) -> Vec<Action> {
 
 fn beat(set: u64, digest: SetDigest) -> GatewayFrame {
     let digest = Bytes::copy_from_slice(&digest.to_bytes());
-    GatewayFrame::Heartbeat(wire::Heartbeat { set_generation: set, digest, log_index: 100 })
+    GatewayFrame::Heartbeat(wire::Heartbeat {
+        set_generation: set,
+        digest,
+        log_index: 100,
+        ..wire::Heartbeat::default()
+    })
 }
 
 #[test]
@@ -136,6 +142,29 @@ fn it_beats_at_the_interval_that_the_gateway_names_and_ends_when_that_is_silent(
     let actions = session.on(3 * SECOND, Event::Tick);
     assert_eq!(actions, [Action::Close(End::Silent(3 * SECOND))]);
     assert_eq!(session.on(4 * SECOND, Event::Tick), [], "what is over says nothing more");
+}
+
+#[test]
+fn the_lease_lasts_from_when_what_the_gateway_heard_was_sent() {
+    let (mut session, _) = Session::open(SECOND, SECOND, facts(90, 7), Declared::default(), b"boot");
+    let Event::Frame(GatewayFrame::Welcome(welcome)) = welcome(2, 100) else { panic!() };
+    let welcome = wire::Welcome { lease_ms: 60_000, ..welcome };
+    let actions = session.on(2 * SECOND, Event::Frame(GatewayFrame::Welcome(welcome)));
+    assert_eq!(actions, [Action::Established, Action::Renew(61 * SECOND)]);
+
+    let actions = session.on(3 * SECOND, Event::Tick);
+    let [Action::Send(AgentFrame::Heartbeat(wire::Heartbeat { sent_ms: 3_000, .. }))] = actions[..] else {
+        panic!("{actions:?}")
+    };
+    let mut echo = |heard_ms| {
+        let beat =
+            wire::Heartbeat { heard_ms, log_index: 100, set_generation: 8, ..wire::Heartbeat::default() };
+        session.on(5 * SECOND, Event::Frame(GatewayFrame::Heartbeat(beat)))
+    };
+    assert_eq!(echo(3_000), [Action::Renew(63 * SECOND)]);
+    assert_eq!(echo(0), [], "a gateway that has heard nothing yet");
+    assert_eq!(echo(999), [], "said before this session");
+    assert_eq!(echo(6_000), [], "not said yet");
 }
 
 #[test]

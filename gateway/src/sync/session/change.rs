@@ -63,6 +63,21 @@ impl Change {
         }
     }
 
+    /// From the set that was told last to the set of now. All that differs between them is in the change; so it takes in no commit
+    /// beyond the newest of these, and can be told once that one is durable, whatever others wait.
+    pub(super) fn since(told: SetGeneration, uids: Vec<Uid>, desired: &impl Desired) -> Self {
+        let count = uids.len();
+        let change = Self::of(told, uids, Vec::new(), desired);
+        let upserts = change.upserts.as_slice().iter().map(|assignment| assignment.generation);
+        let removals = change.removals.iter().map(|removal| removal.generation);
+        // What is neither assigned nor removed any more does not say which commit that was.
+        if change.upserts.len() + change.removals.len() < count {
+            return change;
+        }
+        let newest = upserts.chain(removals).max().map_or(LogIndex(0), |generation| LogIndex(generation.0));
+        Self { log_index: newest.max(desired.durable()), ..change }
+    }
+
     /// The whole set, in place of whatever the agent has.
     pub(super) fn all(desired: &impl Desired) -> Self {
         Self::of(SetGeneration(0), desired.uids(), desired.removals(), desired)

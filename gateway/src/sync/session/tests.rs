@@ -16,6 +16,8 @@ use super::*;
 struct Set {
     generation: u64,
     log_index: u64,
+    /// Commits that are not durable yet.
+    behind: u64,
     wanted: BTreeMap<Uid, Generation>,
     removals: BTreeMap<Uid, Generation>,
     changes: VecDeque<Uid>,
@@ -62,6 +64,9 @@ impl Desired for Set {
     }
     fn log_index(&self) -> LogIndex {
         LogIndex(self.log_index)
+    }
+    fn durable(&self) -> LogIndex {
+        LogIndex(self.log_index - self.behind)
     }
     fn set_generation(&self) -> SetGeneration {
         SetGeneration(self.generation)
@@ -197,7 +202,7 @@ impl Agent {
 
 fn session() -> Session {
     let cluster = ClusterName::new("east").unwrap();
-    Session::new(cluster, Config::default(), Duration::from_secs(5), Duration::ZERO)
+    Session::new(cluster, Config::default(), health::Config::default(), Duration::ZERO)
 }
 
 fn say(session: &mut Session, frame: FromAgent, set: &Set) -> Vec<Action> {
@@ -277,6 +282,37 @@ fn a_change_is_told_as_a_difference_and_the_newest_of_several_wins() {
 }
 
 #[test]
+fn a_change_waits_for_its_own_commit_and_for_no_other_that_is_not_durable_yet() {
+    let (mut session, mut agent, mut set) = (session(), Agent::default(), Set::remembering(8));
+    talk(&mut session, &mut agent, &set, FromAgent::Hello(wire::Hello::default()));
+    set.want(1);
+    // Commits that concern other clusters.
+    (set.log_index, set.behind) = (9, 8);
+    let Some(ToAgent::Delta(delta)) = session.next_part(&set) else { panic!("no delta") };
+    assert_eq!(delta.log_index, 1);
+    set.unwant(1);
+    (set.log_index, set.behind) = (20, 5);
+    let Some(ToAgent::Delta(delta)) = session.next_part(&set) else { panic!("no delta") };
+    assert_eq!((delta.removals[0].generation, delta.log_index), (10, 15));
+}
+
+#[test]
+fn a_beat_says_what_was_heard_last() {
+    let (mut session, mut agent, set) = (session(), Agent::default(), Set::remembering(8));
+    talk(&mut session, &mut agent, &set, FromAgent::Hello(wire::Hello::default()));
+    for (sent_ms, heard) in [(7_000, 7_000), (6_000, 7_000)] {
+        let beat = wire::Heartbeat { sent_ms, digest: agent.digest(), ..wire::Heartbeat::default() };
+        say(&mut session, FromAgent::Heartbeat(beat), &set);
+        let now = session.beaten + session.health.beat;
+        let actions = session.on(Event::Tick, now, &set);
+        assert!(
+            matches!(&actions[..], [Action::Send(ToAgent::Heartbeat(beat))] if beat.heard_ms == heard),
+            "{actions:?}"
+        );
+    }
+}
+
+#[test]
 fn removals_are_told_again_until_the_agent_says_that_they_stopped() {
     let (mut set, mut agent) = (Set::remembering(8), Agent::default());
     set.want(1);
@@ -333,7 +369,8 @@ fn a_heartbeat_with_another_digest_starts_a_comparison() {
     set.want(1);
     talk(&mut session, &mut agent, &set, FromAgent::Hello(wire::Hello::default()));
     agent.holds.clear();
-    let beat = wire::Heartbeat { set_generation: agent.set, digest: agent.digest(), log_index: 0 };
+    let beat =
+        wire::Heartbeat { set_generation: agent.set, digest: agent.digest(), ..wire::Heartbeat::default() };
     talk(&mut session, &mut agent, &set, FromAgent::Heartbeat(beat));
     assert_eq!(agent.holds, set.wanted);
 }
@@ -442,7 +479,7 @@ proptest! {
                     let (first, session) = match open.as_mut() {
                         Some(session) => {
                             let digest = agent.digest();
-                            let beat = wire::Heartbeat { set_generation: agent.set, digest, log_index: 0 };
+                            let beat = wire::Heartbeat { set_generation: agent.set, digest, ..wire::Heartbeat::default() };
                             (FromAgent::Heartbeat(beat), session)
                         }
                         None => (agent.hello(), open.insert(session())),

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::PulsarOptions;
+use super::{PulsarOptions, Security};
 use crate::{
     cache::Cache,
     fs,
@@ -27,6 +27,8 @@ const CONFIGURATION: &str = "standalone.conf";
 pub(super) struct Ports {
     pub(super) broker: Port,
     pub(super) web: Port,
+    pub(super) broker_tls: Port,
+    pub(super) web_tls: Port,
     pub(super) bookkeeper: Port,
     pub(super) stream_storage: Port,
     pub(super) zookeeper: Port,
@@ -37,6 +39,8 @@ impl Ports {
         Ok(Self {
             broker: Port::lease(cache)?,
             web: Port::lease(cache)?,
+            broker_tls: Port::lease(cache)?,
+            web_tls: Port::lease(cache)?,
             bookkeeper: Port::lease(cache)?,
             stream_storage: Port::lease(cache)?,
             zookeeper: Port::lease(cache)?,
@@ -49,29 +53,34 @@ pub(super) fn configure(
     home: &PulsarHome,
     options: &PulsarOptions,
     ports: &Ports,
+    security: Option<&Security>,
     dir: &Path,
 ) -> Result<(), fs::Error> {
     let shipped = fs::read(&home.dir().join("conf").join(CONFIGURATION))?;
-    let own = replace(
-        &shipped,
-        &[
-            ("clusterName", options.cluster.clone()),
-            ("brokerServicePort", ports.broker.to_string()),
-            ("webServicePort", ports.web.to_string()),
-            ("bindAddress", "127.0.0.1".to_owned()),
-        ],
-    );
-    fs::write(&dir.join(CONFIGURATION), own)
+    let mut settings = vec![
+        ("clusterName", options.cluster.clone()),
+        ("brokerServicePort", ports.broker.to_string()),
+        ("webServicePort", ports.web.to_string()),
+        ("bindAddress", "127.0.0.1".to_owned()),
+    ];
+    settings.extend(security.into_iter().flat_map(|security| security.settings(ports)));
+    fs::write(&dir.join(CONFIGURATION), replace(&shipped, &settings))
 }
 
-/// Replaced and not appended: the server reads the file twice, and one of the readers makes a list of a repeated key.
+/// What stands there is replaced and not appended: the server reads the file twice, and one of the readers makes a list of a
+/// repeated key. What does not is appended.
 fn replace(shipped: &str, settings: &[(&str, String)]) -> String {
     let line = |line: &str| {
         let setting =
             settings.iter().find(|(key, _)| line.split_once('=').is_some_and(|(found, _)| found == *key));
         setting.map_or_else(|| format!("{line}\n"), |(key, value)| format!("{key}={value}\n"))
     };
-    shipped.lines().map(line).collect()
+    let stands = |key: &str| {
+        shipped.lines().any(|line| line.split_once('=').is_some_and(|(found, _)| found == key))
+    };
+    let further = settings.iter().filter(|(key, _)| !stands(key));
+    let further = further.map(|(key, value)| format!("{key}={value}\n"));
+    shipped.lines().map(line).chain(further).collect()
 }
 
 /// The server, to be started in `dir`, where all that it writes goes.
@@ -113,8 +122,8 @@ mod tests {
     fn a_setting_is_replaced_where_it_stands_and_everything_else_is_left() {
         let shipped = "# webServicePort=1\nwebServicePort=8080\nwebServicePortTls=\n";
 
-        let own = replace(shipped, &[("webServicePort", "20000".to_owned())]);
+        let own = replace(shipped, &[("webServicePort", "20000".to_owned()), ("new", "1".to_owned())]);
 
-        assert_eq!(own, "# webServicePort=1\nwebServicePort=20000\nwebServicePortTls=\n");
+        assert_eq!(own, "# webServicePort=1\nwebServicePort=20000\nwebServicePortTls=\nnew=1\n");
     }
 }
