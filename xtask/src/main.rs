@@ -7,6 +7,7 @@ mod codegen;
 mod test;
 mod demo;
 mod bench;
+mod cluster;
 
 use std::{
     path::{Path, PathBuf},
@@ -27,6 +28,11 @@ struct Args {
 enum Chore {
     /// The main job, shown: two functions deployed through a gateway run on two agents against a real Pulsar.
     Demo(demo::Options),
+    /// Real Kubernetes clusters to look around in: up, down, kubeconfig.
+    Cluster {
+        #[command(subcommand)]
+        command: cluster::Command,
+    },
     /// Measures the programs beside references on this machine: accept, propagate, memory, restart.
     Bench(bench::Options),
     /// Everything that proves the tree: formatting, lints, edges, printed files, then all tests.
@@ -48,6 +54,7 @@ enum Chore {
 fn main() -> ExitCode {
     let outcome = match Args::parse().chore {
         Chore::Demo(options) => demo::run(options),
+        Chore::Cluster { command } => cluster::run(command),
         Chore::Bench(options) => bench::run(&root(), &options),
         Chore::Test { fast } => test::run(&root(), fast),
         Chore::Codegen => codegen::write(&root()),

@@ -20,7 +20,7 @@ pub use certificates::User;
 pub use cluster::Cluster;
 pub use control_plane::{Component, ControlPlane, Extent};
 pub use fault::{Effect, Flow};
-pub use host::Bridge;
+pub use host::{Bridge, Error as PlaceError, leftovers};
 pub use kubeconfig::Kubeconfig;
 pub use kubectl::{Client, Error as ClientError};
 pub use machine::nodes_can_run;
@@ -74,6 +74,12 @@ pub enum Error {
     #[error("cannot delay packets; what should said:\n{said}")]
     Delay {
         /// Its log.
+        said: String,
+    },
+    /// A node's images could not be put in place.
+    #[error("cannot give a node its images:\n{said}")]
+    Images {
+        /// What the copying said.
         said: String,
     },
 }

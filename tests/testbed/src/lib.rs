@@ -11,7 +11,7 @@
 //!    ▼
 //! process    a process group under a guard that ends it when we end, however we end
 //!    ▼
-//! pulsar · etcd · kubernetes     servers; `ports` leases their ports, `wait` says when they serve
+//! kubernetes · pulsar · etcd     servers; `ports` leases their ports, `wait` says when they serve
 //!    ▼
 //! traffic    messages in and out, by the official client: an independent witness
 //! isthmus    our own programs, started as an operator would
@@ -31,9 +31,9 @@ pub mod ports;
 pub mod wait;
 pub mod server;
 mod admin;
+pub mod kubernetes;
 pub mod pulsar;
 pub mod etcd;
-pub mod kubernetes;
 pub mod traffic;
 pub mod cargo;
 pub mod isthmus;
@@ -41,7 +41,7 @@ pub mod fs;
 
 pub use cache::Cache;
 pub use etcd::Etcd;
-pub use provision::{KubernetesHome, PulsarHome, PythonVenv};
+pub use provision::{ImageServer, KubernetesHome, NodeImages, ProgramImage, PulsarHome, PythonVenv};
 pub use pulsar::{Pulsar, PulsarOptions};
 pub use run::Run;
 pub use tools::Missing;

@@ -11,7 +11,7 @@ mod go;
 mod etcd;
 mod kubernetes;
 mod debian;
-mod image;
+mod images;
 
 use std::{
     fs::File,
@@ -31,7 +31,7 @@ use crate::{
     tools::Missing,
 };
 
-pub(crate) use image::PAUSE_IMAGE;
+pub use images::{NodeImages, ProgramImage, Server as ImageServer};
 pub use kubernetes::KubernetesHome;
 pub use pulsar::PulsarHome;
 pub use python::PythonVenv;

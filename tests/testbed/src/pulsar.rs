@@ -8,7 +8,7 @@ mod standalone;
 mod security;
 mod replication;
 
-use std::path::Path;
+use std::{net::Ipv4Addr, path::Path};
 
 use tokio::net::TcpStream;
 
@@ -16,6 +16,7 @@ use crate::{
     admin,
     cache::Cache,
     fs,
+    kubernetes::{Bridge, PlaceError},
     ports::{self, Port},
     provision::{self, PulsarHome},
     run::Run,
@@ -33,6 +34,9 @@ pub enum Error {
     /// No port was free.
     #[error("cannot start Pulsar")]
     Ports(#[source] ports::Error),
+    /// The bridge of the Kubernetes clusters could not be made.
+    #[error("cannot start Pulsar where Kubernetes clusters reach it")]
+    Bridge(#[source] PlaceError),
     /// Its directory could not be made.
     #[error("cannot start Pulsar")]
     Files(#[source] fs::Error),
@@ -55,6 +59,16 @@ pub enum Error {
     },
 }
 
+/// From where a server is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Reach {
+    /// From the host alone.
+    #[default]
+    Host,
+    /// From the host and from the pods of Kubernetes clusters, at one address.
+    Clusters,
+}
+
 /// What a server shall be like.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PulsarOptions {
@@ -66,12 +80,20 @@ pub struct PulsarOptions {
     pub functions_worker: bool,
     /// Whether it has TLS ports and takes nobody without a token.
     pub secured: bool,
+    /// From where it is reached.
+    pub reach: Reach,
 }
 
 impl PulsarOptions {
     /// A plain server of this name.
     pub fn named(cluster: impl Into<String>) -> Self {
-        Self { cluster: cluster.into(), state_store: false, functions_worker: false, secured: false }
+        Self {
+            cluster: cluster.into(),
+            state_store: false,
+            functions_worker: false,
+            secured: false,
+            reach: Reach::Host,
+        }
     }
 
     /// With the table service.
@@ -91,6 +113,19 @@ impl PulsarOptions {
     pub fn with_functions_worker(self) -> Self {
         Self { functions_worker: true, ..self }
     }
+
+    /// At an address that pods of Kubernetes clusters reach, as does the host.
+    #[must_use]
+    pub fn reachable_from_clusters(self) -> Self {
+        Self { reach: Reach::Clusters, ..self }
+    }
+
+    fn address(&self) -> Ipv4Addr {
+        match self.reach {
+            Reach::Host => Ipv4Addr::LOCALHOST,
+            Reach::Clusters => Bridge::address(),
+        }
+    }
 }
 
 /// A running server; dropping it kills it and removes its data.
@@ -103,6 +138,8 @@ pub struct Pulsar {
     run: Run,
     ports: Ports,
     security: Option<Security>,
+    /// Holds the address, where it is the bridge's.
+    _bridge: Option<Bridge>,
 }
 
 impl Pulsar {
@@ -111,12 +148,14 @@ impl Pulsar {
         let home = cache.pulsar().await.map_err(Error::Provision)?;
         let run = Run::create(cache, "pulsar").map_err(Error::Files)?;
         let ports = Ports::lease(cache).map_err(Error::Ports)?;
+        let bridge =
+            (options.reach == Reach::Clusters).then(Bridge::hold).transpose().map_err(Error::Bridge)?;
         let security = options.secured.then(|| Security::make(&home, run.dir())).transpose()?;
         standalone::configure(&home, &options, &ports, security.as_ref(), run.dir()).map_err(Error::Files)?;
         let program = standalone::program(&home, &options, &ports, run.dir());
         let server =
             Server::new(format!("the Pulsar cluster {}", options.cluster), program, run.dir().join("log"));
-        let mut pulsar = Self { options, home, server, run, ports, security };
+        let mut pulsar = Self { options, home, server, run, ports, security, _bridge: bridge };
         pulsar.resume().await?;
         Ok(pulsar)
     }
@@ -150,16 +189,16 @@ impl Pulsar {
     /// Where clients connect, `pulsar://…`, or `pulsar+ssl://…` where it is secured.
     pub fn service_url(&self) -> String {
         match &self.security {
-            Some(_) => format!("pulsar+ssl://127.0.0.1:{}", self.ports.broker_tls),
-            None => format!("pulsar://127.0.0.1:{}", self.ports.broker),
+            Some(_) => format!("pulsar+ssl://{}:{}", self.options.address(), self.ports.broker_tls),
+            None => format!("pulsar://{}:{}", self.options.address(), self.ports.broker),
         }
     }
 
     /// Where the admin API is, `http://…`, or `https://…` where it is secured.
     pub fn admin_url(&self) -> String {
         match &self.security {
-            Some(_) => format!("https://127.0.0.1:{}", self.ports.web_tls),
-            None => format!("http://127.0.0.1:{}", self.ports.web),
+            Some(_) => format!("https://{}:{}", self.options.address(), self.ports.web_tls),
+            None => format!("http://{}:{}", self.options.address(), self.ports.web),
         }
     }
 
@@ -170,7 +209,8 @@ impl Pulsar {
 
     /// Where functions keep state, `bk://…`, if this server was asked for it.
     pub fn state_storage_url(&self) -> Option<String> {
-        self.options.state_store.then(|| format!("bk://127.0.0.1:{}", self.ports.stream_storage))
+        let address = self.options.address();
+        self.options.state_store.then(|| format!("bk://{address}:{}", self.ports.stream_storage))
     }
 
     /// The distribution that it runs from.
@@ -229,7 +269,14 @@ impl Pulsar {
         let checks = checks(options, ports);
         let mut start = 1;
         loop {
-            let ready = async || ready(&checks, token, options.state_store.then_some(&ports.stream_storage)).await;
+            let ready = async || {
+                ready(
+                    &checks,
+                    token,
+                    options.state_store.then_some((options.address(), &ports.stream_storage)),
+                )
+                .await
+            };
             match server.resume(run, ready).await {
                 Err(server::Error::Ended { .. }) if start < STARTS => start += 1,
                 other => return other.map_err(Error::Server),
@@ -249,19 +296,22 @@ fn checks(options: &PulsarOptions, ports: &Ports) -> Vec<String> {
     if options.functions_worker {
         paths.push("worker/cluster/leader");
     }
-    paths.into_iter().map(|path| format!("http://127.0.0.1:{}/admin/v2/{path}", ports.web)).collect()
+    paths
+        .into_iter()
+        .map(|path| format!("http://{}:{}/admin/v2/{path}", options.address(), ports.web))
+        .collect()
 }
 
 async fn ready(
     checks: &[String],
     token: Option<&str>,
-    state_store: Option<&Port>,
+    state_store: Option<(Ipv4Addr, &Port)>,
 ) -> Result<(), String> {
     for url in checks {
         admin::get_as(url, token).await.map_err(|error| error.to_string())?;
     }
-    if let Some(port) = state_store {
-        let connected = TcpStream::connect(("127.0.0.1", port.number())).await;
+    if let Some((address, port)) = state_store {
+        let connected = TcpStream::connect((address, port.number())).await;
         connected.map_err(|error| format!("the state store does not listen: {error}"))?;
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! A whole cluster: a control plane and a node that runs pods, in namespaces of their own.
 
-use std::{net::Ipv4Addr, sync::Arc, time::Duration};
+use std::{net::Ipv4Addr, path::Path, sync::Arc, time::Duration};
 
 use super::{
     Error,
@@ -38,12 +38,8 @@ impl Cluster {
         let faults = Faults::prepare(&namespace)?;
         let site = Site::namespace(namespace.enter_network(), place.address());
         let mut plane = ControlPlane::prepare(Arc::clone(&run), home.clone(), site, Extent::Whole)?;
-        let mut node = Node::prepare(Arc::clone(&run), &home, &place, &namespace, &plane)?;
-        let images = async {
-            node.start_containerd().await?;
-            node.import(&images).await
-        };
-        tokio::try_join!(plane.resume_all(), images)?;
+        let mut node = Node::prepare(Arc::clone(&run), &home, &place, &namespace, &plane, &images)?;
+        tokio::try_join!(plane.resume_all(), node.start_containerd())?;
         node.join(&place, &plane).await?;
         Ok(Self { node, plane, faults, namespace, place, run })
     }
@@ -71,6 +67,11 @@ impl Cluster {
     /// The program, started in the cluster's network with the host's files.
     pub fn within(&self, program: Program) -> Program {
         program.prefixed(&self.namespace.enter_network())
+    }
+
+    /// Makes an image known on the node, under the name that its archive gives it.
+    pub async fn import(&self, archive: &Path) -> Result<(), Error> {
+        self.node.import(archive).await
     }
 
     /// To start programs for; it ends with the cluster.

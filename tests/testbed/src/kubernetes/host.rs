@@ -178,6 +178,21 @@ fn sweep() -> Result<(), fs::Error> {
     Ok(())
 }
 
+/// What of the machine bears a number that nobody has, after a crash; the next cluster removes it.
+pub fn leftovers() -> Result<Vec<String>, Error> {
+    let _registry = registry()?;
+    let links = ip::links(LINK).map(|number| (number, format!("{LINK}{number}")));
+    let groups = cgroups::numbers().map(|number| (number, cgroups::name(number)));
+    let mut left = Vec::new();
+    for (number, name) in links.chain(groups) {
+        let lease = open_lock(&registry_path(&number.to_string())).map_err(Error::Locks)?;
+        if lease.try_lock().is_ok() {
+            left.push(name);
+        }
+    }
+    Ok(left)
+}
+
 /// Removes all of the machine that bears this number.
 fn clear(number: u8) {
     if ip::exists(&format!("{LINK}{number}")) {

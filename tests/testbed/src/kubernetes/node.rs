@@ -3,10 +3,21 @@
 
 mod files;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use super::{ClientError, Error, control_plane::ControlPlane, host::Place, namespace::Namespace};
-use crate::{fs, provision::KubernetesHome, run::Run, server::Server, wait::until};
+use crate::{
+    fs,
+    process::Program,
+    provision::{KubernetesHome, NodeImages},
+    run::Run,
+    server::Server,
+    wait::until,
+};
 
 /// How long a node may take on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -32,6 +43,8 @@ pub(super) struct Node {
     kubelet: Server,
     containerd: Server,
     socket: PathBuf,
+    /// What fills containerd's root.
+    images: Program,
     enter: Vec<std::ffi::OsString>,
     run: Arc<Run>,
 }
@@ -44,12 +57,13 @@ impl Node {
         place: &Place,
         namespace: &Namespace,
         plane: &ControlPlane,
+        images: &NodeImages,
     ) -> Result<Self, Error> {
         let dir = run.dir().join("node");
         fs::create_dir(&dir).map_err(Error::Files)?;
         let files = files::Files::write(dir, place, plane)?;
         let enter = namespace.enter_node();
-        let server = |name: &str, program: crate::process::Program| {
+        let server = |name: &str, program: Program| {
             Server::new(name, program.prefixed(&enter), run.dir().join(format!("{name}.log")))
         };
         Ok(Self {
@@ -58,13 +72,19 @@ impl Node {
             kubelet: server("kubelet", files.kubelet(home)),
             containerd: server("containerd", files.containerd()),
             socket: files.socket(),
+            images: images.lend_to(&files.root()).prefixed(&enter),
             enter,
             run,
         })
     }
 
-    /// Starts containerd, which waits for nobody.
+    /// Starts containerd, which waits for nobody, with all images.
     pub(super) async fn start_containerd(&mut self) -> Result<(), Error> {
+        let mut copy =
+            self.images.start(&self.run, &self.run.dir().join("images.log")).map_err(Error::Process)?;
+        if !copy.ended().await.map_err(Error::Process)?.success() {
+            return Err(Error::Images { said: copy.log_tail() });
+        }
         self.resume(NodeComponent::Containerd).await
     }
 
@@ -115,14 +135,11 @@ impl Node {
         .map_err(Error::Server)
     }
 
-    /// Makes images known under the names that their archives give them.
-    pub(super) async fn import(&self, archives: &[PathBuf]) -> Result<(), Error> {
-        for archive in archives {
-            let mut call = self.ctr(&["--namespace", "k8s.io", "images", "import"]);
-            call.push(archive.clone().into_os_string());
-            output(&call).await.map_err(|said| Error::Image { archive: archive.clone(), said })?;
-        }
-        Ok(())
+    /// Makes an image known under the name that its archive gives it.
+    pub(super) async fn import(&self, archive: &Path) -> Result<(), Error> {
+        let mut call = self.ctr(&["--namespace", "k8s.io", "images", "import"]);
+        call.push(archive.into());
+        output(&call).await.map(drop).map_err(|said| Error::Image { archive: archive.to_owned(), said })
     }
 
     fn ctr(&self, arguments: &[&str]) -> Vec<std::ffi::OsString> {

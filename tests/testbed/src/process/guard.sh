@@ -21,6 +21,20 @@ trap 'signal TERM' TERM
 trap 'signal KILL' USR1
 trap '' INT HUP
 
+# Whether any of the server's group still runs. One that has ended can be signalled until somebody has waited for it, and those
+# whose parent was killed with them are left to the machine's first process, which may take seconds: they hold nothing any more.
+# It is not over while other threads than the first go on. Fields of /proc/PID/stat: state, parent, group, …, threads.
+living() {
+    kill -s 0 -- "-$server" 2>/dev/null || return 1
+    for stat in /proc/[0-9]*/stat; do
+        read -r stat <"$stat" || continue
+        set -- ${stat##*) }
+        [ "$3" = "$server" ] || continue
+        [ "$1" = Z ] && [ "${18}" -le 1 ] || return 0
+    done 2>/dev/null
+    return 1
+}
+
 exec 3<&0 </dev/null
 setsid "$@" 3<&- &
 server=$!
@@ -30,7 +44,7 @@ server=$!
     read -r _ <&3
     trap '' TERM
     signal KILL
-    while kill -s 0 -- "-$server"; do sleep 0.02; done
+    while living; do sleep 0.02; done
     read -r self _ </proc/self/stat
     for environment in /proc/[0-9]*/environ; do
         grep -qszxF "ISTHMUS_RUN_DIR=$dir" "$environment" || continue
@@ -53,7 +67,7 @@ done
 # be had. It is not when it was told already: 127.
 if wait "$server"; then status=0; else told=$?; [ "$told" -eq 127 ] || status=$told; fi
 signal KILL # what the server started and left behind
-while kill -s 0 -- "-$server" 2>/dev/null; do sleep 0.02; done
+while living; do sleep 0.02; done
 kill -s TERM "$watch" 2>/dev/null
 wait "$watch" 2>/dev/null # its end is not the server's word
 exit "$status"

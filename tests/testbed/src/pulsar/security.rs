@@ -1,12 +1,13 @@
 //! A server that wants to know who calls: TLS beside the plain ports, tokens on all of them, and one superuser.
 
 use std::{
+    net::Ipv4Addr,
     path::{Path, PathBuf},
     process::Command,
 };
 
 use super::{Error, standalone::Ports};
-use crate::{fs, provision::PulsarHome};
+use crate::{fs, kubernetes::Bridge, provision::PulsarHome};
 
 /// Who may do everything: the server towards itself, and the tests.
 const SUPERUSER: &str = "admin";
@@ -28,8 +29,8 @@ impl Security {
     pub(super) fn make(home: &PulsarHome, dir: &Path) -> Result<Self, Error> {
         let [certificate, key, secret] =
             ["server.pem", "server-key.pem", "token.key"].map(|name| dir.join(name));
-        let made = rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()])
-            .map_err(Error::Certificate)?;
+        let names = ["localhost".to_owned(), Ipv4Addr::LOCALHOST.to_string(), Bridge::address().to_string()];
+        let made = rcgen::generate_simple_self_signed(names).map_err(Error::Certificate)?;
         fs::write(&certificate, made.cert.pem()).map_err(Error::Files)?;
         fs::write(&key, made.signing_key.serialize_pem()).map_err(Error::Files)?;
         tokens(home, &["create-secret-key", "--output"], &secret, &[])?;

@@ -61,7 +61,7 @@ pub(super) fn configure(
         ("clusterName", options.cluster.clone()),
         ("brokerServicePort", ports.broker.to_string()),
         ("webServicePort", ports.web.to_string()),
-        ("bindAddress", "127.0.0.1".to_owned()),
+        ("bindAddress", options.address().to_string()),
     ];
     settings.extend(security.into_iter().flat_map(|security| security.settings(ports)));
     fs::write(&dir.join(CONFIGURATION), replace(&shipped, &settings))
@@ -75,9 +75,8 @@ fn replace(shipped: &str, settings: &[(&str, String)]) -> String {
             settings.iter().find(|(key, _)| line.split_once('=').is_some_and(|(found, _)| found == *key));
         setting.map_or_else(|| format!("{line}\n"), |(key, value)| format!("{key}={value}\n"))
     };
-    let stands = |key: &str| {
-        shipped.lines().any(|line| line.split_once('=').is_some_and(|(found, _)| found == key))
-    };
+    let stands =
+        |key: &str| shipped.lines().any(|line| line.split_once('=').is_some_and(|(found, _)| found == key));
     let further = settings.iter().filter(|(key, _)| !stands(key));
     let further = further.map(|(key, value)| format!("{key}={value}\n"));
     shipped.lines().map(line).chain(further).collect()
@@ -86,7 +85,7 @@ fn replace(shipped: &str, settings: &[(&str, String)]) -> String {
 /// The server, to be started in `dir`, where all that it writes goes.
 pub(super) fn program(home: &PulsarHome, options: &PulsarOptions, ports: &Ports, dir: &Path) -> Program {
     let mut program = Program::new(home.script("pulsar"))
-        .args(["standalone", "--advertised-address", "127.0.0.1"])
+        .args(["standalone", "--advertised-address", &options.address().to_string()])
         .args(["--bookkeeper-port", &ports.bookkeeper.to_string()])
         .arg("--bookkeeper-dir")
         .arg(dir.join("bookkeeper"))

@@ -13,7 +13,7 @@ use super::super::{
 use crate::{
     fs,
     process::Program,
-    provision::{KubernetesHome, PAUSE_IMAGE},
+    provision::{KubernetesHome, NodeImages},
 };
 
 /// Where pods ask for names; an address of the range for Services.
@@ -54,6 +54,11 @@ impl Files {
 
     fn put(&self, name: &str, content: &str) -> Result<(), Error> {
         fs::write(&self.dir.join(name), content).map_err(Error::Files)
+    }
+
+    /// Where containerd keeps images and containers.
+    pub(super) fn root(&self) -> PathBuf {
+        self.dir.join("containerd")
     }
 
     pub(super) fn socket(&self) -> PathBuf {
@@ -100,7 +105,7 @@ disabled_plugins = [
 [grpc]
   address = "{socket}"
 [plugins."io.containerd.grpc.v1.cri"]
-  sandbox_image = "{PAUSE_IMAGE}"
+  sandbox_image = "{pause}"
   # A container's score may not be below ours, and ours cannot be lowered.
   restrict_oom_score_adj = true
   netns_mounts_under_state_dir = true
@@ -110,6 +115,7 @@ disabled_plugins = [
   [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
     runtime_type = "io.containerd.runc.v2"
 "#,
+            pause = NodeImages::pause(),
             root = path("containerd"),
             state = path("containerd-state"),
             socket = path("containerd.sock"),
