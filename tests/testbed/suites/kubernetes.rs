@@ -101,3 +101,21 @@ async fn controllers_make_pods_of_a_stateful_set_until_they_are_halted() -> anyh
     until("the other pod", SOON, async || kubectl.call(&["get", "pod", "second-0"]).await).await?;
     Ok(())
 }
+
+#[tokio::test]
+async fn a_chart_is_installed_by_helm() -> anyhow::Result<()> {
+    let cache = Cache::from_env()?;
+    let plane = ControlPlane::start(&cache, Extent::ApiServer).await?;
+    let chart = tempfile::tempdir()?;
+    std::fs::create_dir(chart.path().join("templates"))?;
+    std::fs::write(chart.path().join("Chart.yaml"), "apiVersion: v2\nname: greeting\nversion: 0.1.0\n")?;
+    let template = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ .Release.Name }}\ndata:\n  says: {{ .Values.says }}\n";
+    std::fs::write(chart.path().join("templates/greeting.yaml"), template)?;
+    let path = chart.path().to_string_lossy().into_owned();
+
+    plane.helm().call(&["install", "hello", &path, "--set", "says=hello"]).await?;
+
+    let found = plane.kubectl().call(&["get", "configmap", "hello", "-o", "jsonpath={.data.says}"]).await?;
+    assert_eq!(found, "hello");
+    Ok(())
+}

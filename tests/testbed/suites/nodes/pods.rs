@@ -1,9 +1,9 @@
 //! What pods find: one another, names, the API server, a Pulsar outside.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use isthmus_testbed::{
-    Cache, NodeImages, Pulsar, PulsarOptions,
+    Cache, ImageServer, NodeImages, ProgramImage, Pulsar, PulsarOptions,
     kubernetes::{Client, Cluster},
     wait::until,
 };
@@ -182,5 +182,32 @@ async fn a_runner_is_laid_out_as_command_lines_expect() -> anyhow::Result<()> {
     for expected in ["--function_details", "openjdk version \"17", "4.0.8"] {
         assert!(printed.contains(expected), "{expected} is not in {printed}");
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_server_of_ours_becomes_an_image_that_runs_as_nobody_special() -> anyhow::Result<()> {
+    let cache = Cache::from_env()?;
+    let cluster = cluster(&cache).await?;
+    // What the program does is its own business: this one tells who runs it, and ends.
+    let image = ProgramImage::build(&cache, ImageServer::Agent, Path::new("/usr/bin/id")).await?;
+    cluster.import(image.archive()).await?;
+    let kubectl = cluster.control_plane().kubectl();
+    let pod = json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": { "name": "agent", "namespace": "default" },
+        "spec": {
+            "restartPolicy": "Never",
+            "securityContext": { "runAsNonRoot": true },
+            "containers": [{ "name": "main", "image": ImageServer::Agent.image() }],
+        },
+    });
+
+    apply(&kubectl, &[pod]).await?;
+    phase(&kubectl, "agent", "Succeeded").await?;
+
+    let user = kubectl.call(&["logs", "agent"]).await?;
+    assert_eq!(user, "uid=10000(isthmus) gid=10001(isthmus) groups=10001(isthmus)\n");
     Ok(())
 }
