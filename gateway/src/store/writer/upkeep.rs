@@ -16,7 +16,7 @@ use crate::store::snapshot::Image;
 
 /// Bytes of log after which what appends left behind is tidied up: seldom, because it syncs the same disk that appends wait
 /// for.
-const TIDY_BYTES: u64 = 32 << 20;
+const TIDY_BYTES: u64 = 64 << 20;
 
 /// How finely the age of the log is known.
 const SAMPLE_MILLIS: u64 = 60_000;
@@ -90,8 +90,9 @@ impl Keeper {
             self.tidied_at = appended;
             self.upkeep.tidy()?;
         }
-        // A state that has grown large is not written again for every few bytes of log.
-        if appended - self.snapshot_at >= self.config.snapshot.as_u64().max(self.snapshot_size / 2) {
+        // A state that has grown large is not written again for less log than it is itself: so a snapshot costs the disk no more
+        // than the log does, and a restart reads at most twice the state.
+        if appended - self.snapshot_at >= self.config.snapshot.as_u64().max(self.snapshot_size) {
             self.snapshot_at = appended;
             self.snapshot()?;
             self.compact(time)?;
