@@ -204,7 +204,7 @@ impl Inbox {
     }
 
     async fn checkpoint(self) -> Result<Self, Error> {
-        let Self { file, holdings, budget, desired, reports, commands, forgotten, clock } = self;
+        let Self { mut file, holdings, budget, desired, reports, commands, forgotten, clock } = self;
         let file = if file.wants_checkpoint() {
             blocking(move || file.checkpoint().map(|()| file)).await?
         } else {

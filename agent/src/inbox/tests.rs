@@ -221,3 +221,31 @@ async fn a_file_of_something_else_is_left_alone() {
     let opened = open(directory.path(), Budget::default(), Reports::default(), clock);
     assert!(matches!(opened, Err(file::Error::Foreign { application: 7, .. })), "{opened:?}");
 }
+
+#[test]
+fn the_log_has_its_size_from_the_begin_and_is_written_over() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("inbox.sqlite");
+    let log = || std::fs::metadata(directory.path().join("inbox.sqlite-wal")).unwrap().len();
+    let mut file = File::open(&path).unwrap();
+    let (size, mut checkpoints, mut holdings) = (log(), 0, Holdings::default());
+    for n in 1..=200 {
+        let change = change(Scope::Differences(SetGeneration(n - 1)), n, vec![], vec![upsert(n.into(), n)]);
+        let plan = plan::plan(&holdings, change, Budget::default()).unwrap();
+        plan.apply_to(&mut holdings);
+        file.commit(&[], &[plan]).unwrap();
+        if file.wants_checkpoint() {
+            file.checkpoint().unwrap();
+            checkpoints += 1;
+        }
+        assert_eq!(log(), size, "after {n} changes");
+    }
+    assert!(checkpoints > 3, "{checkpoints}");
+    drop(file);
+
+    let file = File::open(&path).unwrap();
+    assert_eq!((file.head().unwrap(), log()), (holdings.head(), size));
+    let mut rows = 0;
+    file.visit(|_| rows += 1).unwrap();
+    assert_eq!(rows, 200);
+}
