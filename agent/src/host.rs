@@ -24,6 +24,7 @@ mod last_words;
 mod failed;
 mod hold;
 mod gone;
+mod nar;
 mod launch;
 mod adopt;
 mod control;

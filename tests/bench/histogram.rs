@@ -61,7 +61,7 @@ mod tests {
             (Histogram::read(&text(900, 950), "t"), Histogram::read(&text(910, 1_050), "t"));
         let came = after.since(&before).unwrap();
         // Ten below a millisecond, ninety between one and three.
-        assert_eq!(came.p50, Duration::from_micros(1_000) + Duration::from_nanos(888_889));
+        assert_eq!(came.p50, Duration::from_millis(1) + Duration::from_nanos(888_889));
         assert!(came.p99 > Duration::from_micros(2_900), "{came:?}");
         assert_eq!(before.since(&before), None);
         assert_eq!(Histogram::read(&text(1, 1), "other"), Histogram::default());

@@ -346,20 +346,18 @@ async fn functions_run_are_counted_and_outlive_their_agent() -> Result<()> {
 /// People from the connector's NAR: a source that makes them, a sink that prints them. `access` is how both reach Pulsar.
 fn people(pulsar: &Pulsar, access: &Value) -> Result<[Desired; 2]> {
     let package = json!({"file": "data-generator.nar", "digest": NAR, "location": format!("sha256:{NAR}")});
-    let person = "org.apache.pulsar.io.datagenerator.Person";
+    // Neither class nor type is given: both are in the NAR.
     let source = json!({
         "runtime": {"type": "java", "package": package},
-        "className": "org.apache.pulsar.io.datagenerator.DataGeneratorSource",
-        "sourceConnector": {"typeClassName": person, "config": {"sleepBetweenMessages": 20}},
-        "output": {"topic": topic("people"), "typeClassName": person},
+        "sourceConnector": {"config": {"sleepBetweenMessages": 20}},
+        "output": {"topic": topic("people")},
         "resources": {"limits": {"memoryBytes": 268_435_456}},
         "pulsar": access,
     });
     let sink = json!({
         "runtime": {"type": "java", "package": package},
-        "className": "org.apache.pulsar.io.datagenerator.DataGeneratorPrintSink",
-        "sinkConnector": {"typeClassName": person},
-        "input": {"topics": {topic("people"): {}}, "typeClassName": person, "subscriptionPosition": "Earliest"},
+        "sinkConnector": {},
+        "input": {"topics": {topic("people"): {}}, "subscriptionPosition": "Earliest"},
         "resources": {"limits": {"memoryBytes": 268_435_456}},
         "pulsar": access,
     });

@@ -27,6 +27,7 @@ use super::failed::Failed;
 use super::gone::make_sure_it_is_gone;
 use super::hold::{Running, running};
 use super::lease_file::LeaseFile;
+use super::nar;
 use super::process::MARK;
 use super::record::{self, InstanceDir, Record};
 use super::secrets;
@@ -111,7 +112,10 @@ impl Host {
     /// Writes everything that the guard and the instance read; the record last.
     fn prepare(&self, launch: &Launch, files: &Files) -> Result<Command, Failed> {
         let Launch { assignment, index, record, directory } = launch;
-        let component = &decode(assignment)?;
+        let mut component = decode(assignment)?;
+        nar::complete(&mut component, &files.code.path)
+            .map_err(|error| Failed::start("cannot start the connector", &error))?;
+        let component = &component;
         let secrets = secrets::read(&component.spec, self.config.secrets.as_deref())
             .map_err(|error| Failed::start("cannot start the instance", &error))?;
         let details = isthmus_dialects::function_details(component, parallelism(component, assignment));

@@ -29,7 +29,7 @@ pub(super) struct Files {
 /// A file, and the name under which the instance shall see it.
 #[derive(Debug)]
 pub(super) struct Found {
-    path: PathBuf,
+    pub(super) path: PathBuf,
     pub(super) name: String,
     /// Keeps the cache from removing it before it is linked.
     _pin: Option<Package>,
