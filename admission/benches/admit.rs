@@ -24,6 +24,10 @@ impl Facts for Stored {
     fn stores(&self, package: &Digest) -> bool {
         self.0.contains(package)
     }
+
+    fn file(&self, _: &Digest) -> String {
+        String::new()
+    }
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

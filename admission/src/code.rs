@@ -23,12 +23,12 @@ const LANGUAGES: &[&str] = &["nodejs", "python", "executable", "wasm"];
 
 /// Checks the code and pins its package.
 pub(crate) fn check(kind: ComponentKind, spec: &mut Spec, facts: &impl Facts, report: &mut Report) {
-    class(kind, spec, report);
     words("spec.runtimeFlags", &spec.runtime_flags, report);
     let image = !spec.kubernetes.image.is_empty();
     let Some(runtime) = &mut spec.runtime else {
         let message = "a runtime must be given: java, python, go or generic, with the package of the code";
         report.missing("spec.runtime", message);
+        class(kind, spec, report);
         return;
     };
     if kind != ComponentKind::Function && !matches!(runtime, Runtime::Java { .. }) {
@@ -62,6 +62,8 @@ pub(crate) fn check(kind: ComponentKind, spec: &mut Spec, facts: &impl Facts, re
     if let Some(transform) = &mut spec.transform {
         package("spec.transform.package", &mut transform.package, facts, report);
     }
+    // After the package has its name, since an archive's tells what it is.
+    class(kind, spec, report);
 }
 
 const CLASS: &str = "a class must be names of letters, digits, _, $ and - joined by dots";
@@ -119,9 +121,13 @@ fn package(field: &str, package: &mut PackageRef, facts: &impl Facts, report: &m
     if let Some(requested) = location.strip_prefix("sha256:").and_then(|hex| hex.parse().ok()) {
         *digest = Some(requested);
     }
-    if digest.is_some_and(|digest| !facts.stores(&digest)) {
+    let Some(digest) = digest else { return };
+    if !facts.stores(digest) {
         let message = "the gateway does not store this package; upload it first: isthmus package upload";
         report.add(location_field(), Reason::PackageMissing, message, &location);
+    } else if file.is_empty() {
+        // Interpreters and class loaders go by the name: a package that is given without one has the one that it came with.
+        *file = facts.file(digest);
     }
 }
 

@@ -33,6 +33,8 @@ use report::Report;
 pub trait Facts {
     /// Whether the gateway stores the package of this digest.
     fn stores(&self, package: &Digest) -> bool;
+    /// The name of the file that such a package was uploaded from; empty when nobody knows.
+    fn file(&self, package: &Digest) -> String;
 }
 
 /// Facts of who checks without a gateway at hand: every package is taken to be stored.
@@ -42,6 +44,10 @@ pub struct Offline;
 impl Facts for Offline {
     fn stores(&self, _: &Digest) -> bool {
         true
+    }
+
+    fn file(&self, _: &Digest) -> String {
+        String::new()
     }
 }
 

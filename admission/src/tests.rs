@@ -24,6 +24,10 @@ impl Facts for Stores {
     fn stores(&self, package: &Digest) -> bool {
         *package == self.0
     }
+
+    fn file(&self, _: &Digest) -> String {
+        "uploaded.jar".to_owned()
+    }
 }
 
 const STORED: Digest = Digest([7; 32]);
@@ -990,4 +994,17 @@ fn what_could_not_be_read_is_one_problem_and_not_also_what_stands_in_its_place()
         written(mesh, "compute.functionmesh.io/v1alpha1"),
         [one("metadata.labels[tier]", "1"), one("spec.className", "{\"a\":\"b\"}")]
     );
+}
+
+#[test]
+fn a_stored_package_without_a_file_has_the_name_that_it_was_uploaded_under() {
+    let config =
+        format!(r#"{{"name": "f", "className": "a.B", "inputs": ["in"], "jar": "sha256:{STORED}"}}"#);
+    let read = |text: &str| read(text.as_bytes(), &Options::default()).unwrap().drafts.remove(0);
+    let draft = read(&config).into_draft().unwrap();
+    let admitted = admit(draft, &Stores(STORED)).unwrap();
+    let package = admitted.spec.runtime.as_ref().unwrap().package();
+    assert_eq!((&*package.file, package.digest), ("uploaded.jar", Some(STORED)));
+    let named = admit(function(), &Stores(STORED)).unwrap();
+    assert_eq!(named.spec.runtime.as_ref().unwrap().package().file, "greet.jar");
 }

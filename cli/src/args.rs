@@ -264,15 +264,23 @@ pub struct Get {
     /// Over all namespaces (of the tenant, if --tenant is given)
     #[arg(long, short = 'A')]
     pub all_namespaces: bool,
-    /// Only those whose labels match, for example app=shop,tier!=test
-    #[arg(long, short = 'l', value_name = "SELECTOR", default_value = "")]
-    pub selector: String,
-    /// Only those with a share in this cluster
-    #[arg(long, value_name = "CLUSTER", default_value = "")]
-    pub cluster: String,
+    /// Which of them.
+    #[command(flatten)]
+    pub only: Only,
     /// Afterwards go on with every change
     #[arg(long, short)]
     pub watch: bool,
+}
+
+/// Which ones of a type.
+#[derive(Debug, Clone, Default, ClapArgs)]
+pub struct Only {
+    /// Only those whose labels match, for example app=shop,tier!=test
+    #[arg(long, short = 'l', value_name = "SELECTOR", default_value = "")]
+    pub selector: String,
+    /// Only components with a share in this cluster
+    #[arg(long, value_name = "CLUSTER", default_value = "")]
+    pub cluster: String,
 }
 
 /// `watch`.
@@ -287,6 +295,9 @@ pub struct Watch {
     /// Over all namespaces (of the tenant, if --tenant is given)
     #[arg(long, short = 'A')]
     pub all_namespaces: bool,
+    /// Which of them.
+    #[command(flatten)]
+    pub only: Only,
 }
 
 /// One resource.

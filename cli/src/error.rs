@@ -118,9 +118,23 @@ impl Error {
         match self {
             Self::Refused { code, failure, .. } => {
                 let word = failure.reason.map_or_else(|| format!("{code:?}"), |reason| reason.to_string());
-                let _ = writeln!(text, " ({word})");
-                for violation in &failure.violations {
-                    text.push_str(&line(violation, None, style));
+                match failure.violations.as_slice() {
+                    // Of one violation the message is the violation.
+                    [only]
+                        if failure.message.contains(&only.message)
+                            && failure.message.contains(&only.field) =>
+                    {
+                        if !only.value.is_empty() {
+                            let _ = write!(text, " (got {})", only.value);
+                        }
+                        let _ = writeln!(text, " {}", style.faint(&format!("[{}]", only.reason)));
+                    }
+                    violations => {
+                        let _ = writeln!(text, " ({word})");
+                        for violation in violations {
+                            text.push_str(&line(violation, None, style));
+                        }
+                    }
                 }
                 if let Some(advice) = failure.reason.and_then(advice) {
                     let _ = writeln!(text, "{} {advice}", style.faint("hint:"));

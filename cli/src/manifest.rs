@@ -105,11 +105,15 @@ pub(crate) struct Stored {
     pub(crate) location: String,
 }
 
-/// Looks for local packages; none when the text can go as it is.
-///
-/// `package` is a file that holds the code of the one component in the text.
-pub(crate) fn local(text: &Text, files: &Files, package: Option<&Path>) -> Result<Option<Local>, Error> {
-    let (form, kind) = match files.dialect {
+/// The full names of the components in a text, as far as it can be read.
+pub(crate) fn names(text: &Text, files: &Files) -> Vec<String> {
+    let read = isthmus_dialects::read(&text.bytes, &options(files)).unwrap_or_default();
+    let named = |draft: &Draft| format!("{}/{}/{}", draft.tenant, draft.namespace, draft.name);
+    read.drafts.iter().map(|written| named(written.draft())).collect()
+}
+
+fn options(files: &Files) -> Options {
+    let (dialect, kind) = match files.dialect {
         Dialect::Auto | Dialect::Kubernetes => (None, None),
         Dialect::FunctionConfig => (Some(Form::PulsarConfig), Some(ComponentKind::Function)),
         Dialect::SourceConfig => (Some(Form::PulsarConfig), Some(ComponentKind::Source)),
@@ -120,8 +124,14 @@ pub(crate) fn local(text: &Text, files: &Files, package: Option<&Path>) -> Resul
         Validate::Warn => UnknownFields::Warn,
         Validate::Ignore => UnknownFields::Ignore,
     };
-    let options = Options { dialect: form, kind, unknown_fields, ..Options::default() };
-    let read = match isthmus_dialects::read(&text.bytes, &options) {
+    Options { dialect, kind, unknown_fields, ..Options::default() }
+}
+
+/// Looks for local packages; none when the text can go as it is.
+///
+/// `package` is a file that holds the code of the one component in the text.
+pub(crate) fn local(text: &Text, files: &Files, package: Option<&Path>) -> Result<Option<Local>, Error> {
+    let read = match isthmus_dialects::read(&text.bytes, &options(files)) {
         Ok(read) => read,
         // The gateway says the same, unless files must be looked for in it.
         Err(_) if package.is_none() => return Ok(None),

@@ -4,7 +4,7 @@ use clap::ValueEnum as _;
 use isthmus_model::component::ComponentKind;
 use isthmus_proto::common::v1::FullName;
 
-use crate::args::Resource;
+use crate::args::{Only, Resource};
 use crate::error::Error;
 use crate::request::Scope;
 
@@ -46,6 +46,25 @@ pub(crate) fn typed(first: &str, rest: &[String]) -> Result<(Resource, Vec<Strin
         }
     }
     Ok((meant, names))
+}
+
+/// Whether `only` can be meant of these: a filter that was passed over in silence would show what was not asked for.
+pub(crate) fn check(only: &Only, resource: Resource, names: &[String]) -> Result<(), Error> {
+    let Only { selector, cluster } = only;
+    if selector.is_empty() && cluster.is_empty() {
+        return Ok(());
+    }
+    let components = !resource.kinds().is_empty();
+    let wrong = if !names.is_empty() {
+        "--selector and --cluster choose among all that there are; a name cannot be given as well"
+    } else if !cluster.is_empty() && !components {
+        "--cluster is for functions, sources and sinks"
+    } else if !selector.is_empty() && !components && resource != Resource::Clusters {
+        "--selector is for what has labels: functions, sources, sinks and clusters"
+    } else {
+        return Ok(());
+    };
+    Err(Error::Usage(wrong.to_owned()))
 }
 
 /// One resource: `TYPE NAME`, `TYPE/NAME`, or of a component only its `NAME`.
@@ -90,6 +109,24 @@ mod tests {
         assert_eq!(typed("sink/a", &words(&["sinks/b"])).unwrap(), (Resource::Sinks, words(&["a", "b"])));
         assert!(typed("sink/a", &words(&["source/b"])).is_err());
         assert!(typed("pods", &[]).is_err());
+    }
+
+    #[test]
+    fn a_filter_that_cannot_be_meant_is_refused() {
+        let only =
+            |selector: &str, cluster: &str| Only { selector: selector.into(), cluster: cluster.into() };
+        let both = only("app=shop", "east");
+        assert!(check(&both, Resource::All, &[]).is_ok());
+        assert!(check(&only("zone=a", ""), Resource::Clusters, &[]).is_ok());
+        assert!(check(&Only::default(), Resource::Tokens, &words(&["a"])).is_ok());
+        for (only, resource, names) in [
+            (&both, Resource::Functions, words(&["greet"])),
+            (&both, Resource::Clusters, vec![]),
+            (&only("app=shop", ""), Resource::PulsarClusters, vec![]),
+            (&only("", "east"), Resource::Packages, vec![]),
+        ] {
+            assert!(check(only, resource, &names).is_err(), "{resource:?}");
+        }
     }
 
     #[test]

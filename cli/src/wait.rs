@@ -98,7 +98,14 @@ async fn follow(
         || format!("waiting for {} {}", target.kind.as_str().to_ascii_lowercase(), shown(&target.name));
     loop {
         let FullName { tenant, namespace, name } = target.name.clone();
-        let request = WatchRequest { tenant, namespace, name, from_log_index: 0, with_status: true };
+        let request = WatchRequest {
+            tenant,
+            namespace,
+            name,
+            from_log_index: 0,
+            with_status: true,
+            ..WatchRequest::default()
+        };
         let opened = client.components(target.kind, Bound::Stream).watch(request).await;
         let mut events = match client.answer(doing(), opened) {
             Ok(events) => events,

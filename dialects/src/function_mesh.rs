@@ -48,7 +48,8 @@ impl Kind {
             (Some(kind), _) => Ok(Self::Component(kind)),
             (None, "FunctionMesh") => Ok(Self::FunctionMesh),
             (None, "BackendConfig") => {
-                let message = "a BackendConfig belongs to one Kubernetes cluster; apply it there";
+                let message = "a BackendConfig adds environment and pod settings to what the operator of one Kubernetes cluster \
+                               builds; apply it there with kubectl, and leave it out here";
                 Err(Violation::new("kind", Reason::InvalidField, message)
                     .with_value(&json!(text).to_string()))
             }
@@ -182,7 +183,7 @@ impl Head {
     }
 
     fn origin(&self, names: Names) -> Origin {
-        Origin { dialect: Dialect::FunctionMesh, position: self.position, names }
+        Origin { dialect: Dialect::FunctionMesh, position: self.position, names, ..Origin::default() }
     }
 }
 

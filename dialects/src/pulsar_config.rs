@@ -102,7 +102,7 @@ fn convert<C: Config>(config: Value, position: Position) -> Reading {
         let class = draft.spec.class_name.as_str();
         class.rsplit(['.', '$']).next().unwrap_or(class).clone_into(&mut draft.name);
     }
-    let origin = Origin { dialect: Dialect::PulsarConfig, position, names };
+    let origin = Origin { dialect: Dialect::PulsarConfig, position, names, ..Origin::default() };
     Reading { draft, origin, violations, unknown }
 }
 

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 use crate::document::{self, Document, Position, Problem};
 use crate::function_mesh;
 use crate::native;
+use crate::path;
 use crate::pulsar_config;
-use crate::written::{Dialect, Reading, Written};
+use crate::written::{Dialect, Reading, Written, join};
 
 /// What becomes of fields that a dialect does not know; `--validate` of the command line.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -59,22 +60,25 @@ pub fn read(text: &[u8], options: &Options) -> Result<Read, Vec<Problem>> {
     let mut read = Read::default();
     let mut problems = Vec::new();
     for Document { position, value } in documents {
-        match form_of(&value, options) {
-            Ok(Form::Native(kind)) => one(native::read(value, kind, position), options, &mut read),
-            Ok(Form::FunctionMesh(kind)) => match function_mesh::read(value, kind, position) {
-                Ok(readings) => readings.into_iter().for_each(|reading| one(reading, options, &mut read)),
-                Err(violations) => {
-                    problems.extend(violations.into_iter().map(|violation| Problem { position, violation }));
+        let mut wrong = Vec::new();
+        for (at, value) in resources(value, &mut wrong) {
+            match readings(value, position, options) {
+                Ok(readings) => {
+                    for reading in readings {
+                        one(reading.within(at.clone()), options, &mut read);
+                    }
                 }
-            },
-            Ok(Form::PulsarConfig(kind)) => {
-                one(pulsar_config::read(value, kind, position), options, &mut read);
+                Err(violations) => wrong.extend(
+                    violations
+                        .into_iter()
+                        .map(|violation| Violation { field: join(&at, &violation.field), ..violation }),
+                ),
             }
-            Err(violation) => problems.push(Problem { position, violation }),
         }
+        problems.extend(wrong.into_iter().map(|violation| Problem { position, violation }));
     }
     if read.drafts.is_empty() && problems.is_empty() {
-        let violation = Violation::new("", Reason::MalformedDocument, "the text holds no document");
+        let violation = Violation::new("", Reason::MalformedDocument, "the text holds no component");
         problems.push(Problem { position: Position::default(), violation });
     }
     if !problems.is_empty() {
@@ -102,6 +106,52 @@ pub fn read_resource(resource: Value, options: &Options) -> Result<Written, Vec<
         let message = "this kind stands for no single component; it must be Function, Source or Sink";
         vec![Violation::new("kind", Reason::InvalidField, message)]
     })
+}
+
+/// The resources of a document, each with the path at which it stands: the document itself, or the items of a `List` as
+/// `kubectl get -o yaml` prints it, however deep.
+fn resources(document: Value, wrong: &mut Vec<Violation>) -> Vec<(String, Value)> {
+    let mut found = Vec::new();
+    let mut left = vec![(String::new(), document)];
+    while let Some((at, mut value)) = left.pop() {
+        if !is_list(&value) {
+            found.push((at, value));
+            continue;
+        }
+        let field = path::field(&at, "items");
+        match value.as_object_mut().and_then(|fields| fields.shift_remove("items")) {
+            None | Some(Value::Null) => {}
+            Some(Value::Array(items)) => {
+                let items = items.into_iter().enumerate().rev();
+                left.extend(items.map(|(index, item)| (path::index(&field, index), item)));
+            }
+            Some(other) => {
+                let violation = Violation::new(field, Reason::InvalidField, "it must be a list of resources");
+                wrong.push(violation.with_value(&other.to_string()));
+            }
+        }
+    }
+    found
+}
+
+/// Kubernetes' own list, ours, or the list of one kind of Function Mesh's resources.
+fn is_list(value: &Value) -> bool {
+    let text = |name: &str| value.get(name).and_then(Value::as_str);
+    let Some(of) = text("kind").and_then(|kind| kind.strip_suffix("List")) else { return false };
+    match text("apiVersion") {
+        Some("v1" | native::API_VERSION) => of.is_empty(),
+        Some(function_mesh::API_VERSION) => of.is_empty() || function_mesh::Kind::of(of).is_ok(),
+        _ => false,
+    }
+}
+
+/// What the dialect of a resource makes of it.
+fn readings(value: Value, position: Position, options: &Options) -> Result<Vec<Reading>, Vec<Violation>> {
+    match form_of(&value, options).map_err(|violation| vec![violation])? {
+        Form::Native(kind) => Ok(vec![native::read(value, kind, position)]),
+        Form::FunctionMesh(kind) => function_mesh::read(value, kind, position),
+        Form::PulsarConfig(kind) => Ok(vec![pulsar_config::read(value, kind, position)]),
+    }
 }
 
 fn one(reading: Reading, options: &Options, read: &mut Read) {
@@ -189,4 +239,65 @@ fn component_kind(kind: &str) -> Result<ComponentKind, Violation> {
         let message = "this kind is not known here; it must be Function, Source or Sink";
         Violation::new("kind", Reason::InvalidField, message).with_value(&json!(kind).to_string())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIST: &str = "\
+apiVersion: v1
+kind: List
+items:
+- apiVersion: isthmus.io/v1
+  kind: Function
+  metadata: {name: a}
+  spec:
+    className: a.A
+- apiVersion: v1
+  kind: List
+  items:
+  - apiVersion: isthmus.io/v1
+    kind: Function
+    metadata: {name: b}
+    spec:
+      className: b.B
+      colour: red
+- apiVersion: isthmus.io/v1
+  kind: Sink
+  metadata: {name: c}
+---
+apiVersion: isthmus.io/v1
+kind: Source
+metadata: {name: d}
+";
+
+    #[test]
+    fn the_items_of_a_list_are_read_in_their_order_and_their_faults_have_their_places() {
+        let read = read(LIST.as_bytes(), &Options::default()).unwrap();
+        let names: Vec<&str> = read.drafts.iter().map(|written| written.draft.name.as_str()).collect();
+        assert_eq!(names, ["a", "b", "c", "d"]);
+        let [a, b, ..] = read.drafts.as_slice() else { unreachable!("there are four") };
+        assert_eq!(a.origin.dialect_path("spec.className"), "items[0].spec.className");
+        let [Problem { position, violation }] = b.problems.as_slice() else { unreachable!("one is wrong") };
+        assert_eq!(violation.field, "items[1].items[0].spec.colour");
+        assert_eq!((position.document, position.line), (1, 17));
+    }
+
+    #[test]
+    fn a_list_without_components_and_one_that_is_none_are_refused() {
+        let refused = |text: &str| {
+            let problems = read(text.as_bytes(), &Options::default()).unwrap_err();
+            problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+        };
+        assert_eq!(refused("{apiVersion: v1, kind: List, items: []}"), "input: the text holds no component");
+        assert!(refused("{apiVersion: v1, kind: List, items: 7}").contains("items: it must be a list"));
+        let pod = "{apiVersion: v1, kind: List, items: [{apiVersion: v1, kind: Pod}]}";
+        assert!(
+            refused(pod).contains("items[0].apiVersion: this apiVersion is not known"),
+            "{}",
+            refused(pod)
+        );
+        assert!(refused("{apiVersion: v1, kind: PodList, items: []}").contains("apiVersion"));
+    }
 }

@@ -23,6 +23,8 @@ pub enum Dialect {
 pub struct Origin {
     pub(crate) dialect: Dialect,
     pub(crate) position: Position,
+    /// Where in its document the resource stands; empty when it is the document.
+    pub(crate) within: String,
     pub(crate) names: Names,
 }
 
@@ -39,7 +41,7 @@ impl Origin {
 
     /// The path in the text of a field that the model calls `model`; the model's own path where the text has none.
     pub fn dialect_path(&self, model: &str) -> String {
-        self.names.path(model)
+        join(&self.within, &self.names.path(model))
     }
 }
 
@@ -90,7 +92,7 @@ impl Names {
 }
 
 /// `name` below `base`, either of which may be empty.
-fn join(base: &str, name: &str) -> String {
+pub(crate) fn join(base: &str, name: &str) -> String {
     match (base, name) {
         ("", _) => name.to_owned(),
         (_, "") => base.to_owned(),
@@ -109,6 +111,16 @@ pub(crate) struct Reading {
     pub(crate) violations: Vec<Violation>,
     /// Paths of the fields that the dialect does not know.
     pub(crate) unknown: Vec<String>,
+}
+
+impl Reading {
+    /// The same, of a resource that stands at `at` in its document.
+    pub(crate) fn within(mut self, at: String) -> Self {
+        self.violations.iter_mut().for_each(|violation| violation.field = join(&at, &violation.field));
+        self.unknown.iter_mut().for_each(|field| *field = join(&at, field));
+        self.origin.within = at;
+        self
+    }
 }
 
 /// A draft that was read from a text.

@@ -5,11 +5,11 @@
 pub mod observed;
 
 use isthmus_model::name::ClusterName;
-use isthmus_model::observation::{Messages, Observation, Phase};
+use isthmus_model::observation::{Messages, Phase};
 use isthmus_model::order::{Generation, UnixMillis};
 use isthmus_model::reason::Reason;
 
-pub use observed::Observed;
+pub use observed::{Observed, Seen};
 
 /// One cluster's share, as told and as seen.
 #[derive(Debug, Clone, Copy)]
@@ -24,10 +24,12 @@ pub struct Share<'a> {
     pub replicas: u32,
     /// It shall run there no more.
     pub removed: bool,
+    /// When that was, by its command.
+    pub told: UnixMillis,
     /// The newest observation.
-    pub seen: Option<&'a Observation>,
-    /// The cluster has a session.
-    pub connected: bool,
+    pub seen: Option<&'a Seen>,
+    /// Since when the cluster has no session; `None` when it has one.
+    pub away: Option<UnixMillis>,
 }
 
 /// How one component stands, over all clusters.
@@ -35,6 +37,9 @@ pub struct Share<'a> {
 pub struct Status {
     /// One word for people.
     pub summary: Summary,
+    /// Since when it is ready, or is not: since the last of its clusters became ready, or the first of those that are not
+    /// ceased to be. `None` when it has no cluster.
+    pub since: Option<UnixMillis>,
     /// Instances wanted.
     pub desired: u32,
     /// Instances that run and are seen in Pulsar.
@@ -131,6 +136,15 @@ pub struct ClusterStatus {
     pub observed_at: UnixMillis,
     /// The cluster has no session: this is the last that was known.
     pub stale: bool,
+    /// Since when it is ready there, or is not.
+    pub since: UnixMillis,
+}
+
+impl ClusterStatus {
+    /// Whether everything that is wanted there is known to run.
+    fn ready(&self) -> bool {
+        self.standing == Standing::Seen(Phase::Ready) && !self.stale
+    }
 }
 
 /// Folds shares into a status. `terminating`: the component is being deleted.
@@ -139,6 +153,7 @@ pub fn fold<'a>(terminating: bool, shares: impl IntoIterator<Item = Share<'a>>) 
     clusters.sort_unstable_by(|a, b| a.cluster.cmp(&b.cluster));
     let mut status = Status {
         summary: summary(terminating, &clusters),
+        since: since(&clusters),
         desired: 0,
         ready: 0,
         restarts: 0,
@@ -154,17 +169,22 @@ pub fn fold<'a>(terminating: bool, shares: impl IntoIterator<Item = Share<'a>>) 
     Status { clusters, ..status }
 }
 
+fn since(clusters: &[ClusterStatus]) -> Option<UnixMillis> {
+    let unready = clusters.iter().filter(|cluster| !cluster.ready()).map(|cluster| cluster.since);
+    unready.min().or_else(|| clusters.iter().map(|cluster| cluster.since).max())
+}
+
 fn of_cluster(share: &Share<'_>) -> ClusterStatus {
-    let standing = match share.seen {
+    let seen = share.seen.map(|seen| &seen.observation);
+    let standing = match seen {
         None => Standing::Pending,
         Some(seen) if seen.generation < share.generation => Standing::Outdated,
         Some(seen) => Standing::Seen(seen.phase),
     };
-    let seen = share.seen;
     let reason = match (standing, seen) {
         (Standing::Seen(_), Some(seen)) => seen.reason,
         (Standing::Outdated, _) => Reason::Outdated,
-        (Standing::Pending | Standing::Seen(_), _) if !share.connected => Reason::Disconnected,
+        (Standing::Pending | Standing::Seen(_), _) if share.away.is_some() => Reason::Disconnected,
         (Standing::Pending | Standing::Seen(_), _) => Reason::Pending,
     };
     ClusterStatus {
@@ -181,7 +201,12 @@ fn of_cluster(share: &Share<'_>) -> ClusterStatus {
         last_error: seen.map(|seen| seen.last_error.clone()).unwrap_or_default(),
         messages: seen.map(|seen| seen.messages).unwrap_or_default(),
         observed_at: seen.map_or(UnixMillis(0), |seen| seen.observed_at),
-        stale: !share.connected,
+        stale: share.away.is_some(),
+        since: match (standing, share.away) {
+            (Standing::Seen(Phase::Ready), Some(away)) => away.max(share.told),
+            (Standing::Seen(_), _) => share.seen.map_or(share.told, |seen| seen.since.max(share.told)),
+            (Standing::Pending | Standing::Outdated, _) => share.told,
+        },
     }
 }
 
@@ -193,10 +218,7 @@ fn summary(terminating: bool, clusters: &[ClusterStatus]) -> Summary {
         Summary::Parked
     } else if any(Phase::Degraded) || any(Phase::Refused) {
         Summary::Degraded
-    } else if clusters
-        .iter()
-        .all(|cluster| cluster.standing == Standing::Seen(Phase::Ready) && !cluster.stale)
-    {
+    } else if clusters.iter().all(ClusterStatus::ready) {
         Summary::Ready
     } else {
         Summary::Progressing

@@ -119,8 +119,8 @@ async fn agent(count: u64, programs: &Programs) -> Result<Vec<Figure>> {
     }
     until("the agent to have all", Duration::from_mins(5), async || {
         let cluster = stage.cluster("host").await.map_err(|error| format!("{error:#}"))?;
-        let so = cluster.acknowledged_set_generation == cluster.set_generation;
-        if so { Ok(()) } else { Err(format!("it has {}", cluster.acknowledged_set_generation)) }
+        let so = cluster.acknowledged_set_generation == Some(cluster.set_generation);
+        if so { Ok(()) } else { Err(format!("it has {:?}", cluster.acknowledged_set_generation)) }
     })
     .await?;
     tokio::time::sleep(SETTLE).await;

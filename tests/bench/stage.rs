@@ -113,7 +113,7 @@ impl Stage {
             let clusters = answer.map_err(|status| status.to_string())?.into_inner().clusters;
             let so = clusters.iter().filter(|cluster| {
                 cluster.health() == Health::Healthy
-                    && cluster.acknowledged_set_generation == cluster.set_generation
+                    && cluster.acknowledged_set_generation == Some(cluster.set_generation)
             });
             let so = so.count() as u64;
             if so >= self.clusters { Ok(()) } else { Err(format!("{so} of {} are", self.clusters)) }

@@ -278,7 +278,7 @@ impl Federation {
     pub async fn until_in_step(&self, cluster: &str) -> Result<Cluster> {
         Ok(until(format!("{cluster} to be in step"), PATIENCE, async || {
             let cluster = self.cluster(cluster).await.map_err(|error| format!("{error:#}"))?;
-            if cluster.acknowledged_set_generation == cluster.set_generation
+            if cluster.acknowledged_set_generation == Some(cluster.set_generation)
                 && cluster.health() == Health::Healthy
             {
                 Ok(cluster)

@@ -1,8 +1,9 @@
 //! `apply`: packages first, then each text in one call, then perhaps waiting.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
+use futures::StreamExt as _;
 use isthmus_proto::component::v1::manifest_result::Outcome;
 use isthmus_proto::component::v1::{
     ApplyManifestRequest, ApplyManifestResponse, ChangeResponse, Component, Dialect, ManifestResult,
@@ -28,13 +29,15 @@ pub(super) async fn run(context: &Context<'_>, args: Apply) -> Result<Output, Er
     let client = context.client().await?;
     let mut sending = Sending { context, client: &client, files: &files, dry_run, delete: false };
     let mut done = Done::default();
+    let mut ready = Vec::with_capacity(texts.len());
     for text in texts {
         // One file that is refused does not keep the others from being applied, as with kubectl.
         match sending.prepare(text, package.as_deref()).await {
-            Ok((text, dialect)) => sending.send(text, dialect, &mut done).await?,
+            Ok(text) => ready.push(text),
             Err(error) => done.errors.push(error),
         }
     }
+    sending.send(ready, &mut done).await?;
     finish(context, &client, done, Goal::Ready, (waiting.wait && !dry_run).then_some(waiting.timeout)).await
 }
 
@@ -68,6 +71,28 @@ pub(super) async fn finish(
     if errors.is_empty() { Ok(Output::Nothing) } else { Err(Error::Several(errors)) }
 }
 
+/// Texts that are under way at once.
+const AT_ONCE: usize = 32;
+
+/// Cuts texts into runs in which no component is named twice: of two texts that name the same one, the later shall win.
+fn apart<T>(texts: Vec<T>, names: impl Fn(&T) -> Vec<String>) -> Vec<Vec<T>> {
+    let mut runs: Vec<Vec<T>> = Vec::new();
+    let mut seen = HashSet::new();
+    for text in texts {
+        let own = names(&text);
+        let again = own.iter().any(|name| seen.contains(name));
+        if again {
+            seen.clear();
+        }
+        seen.extend(own);
+        match runs.last_mut() {
+            Some(run) if !again => run.push(text),
+            _ => runs.push(vec![text]),
+        }
+    }
+    runs
+}
+
 /// How texts are sent.
 #[derive(Debug)]
 pub(super) struct Sending<'a> {
@@ -92,8 +117,19 @@ impl Sending<'_> {
         Ok((Text { bytes, ..text }, Dialect::Kubernetes))
     }
 
-    /// Sends a text and prints what came of each of its components.
-    pub(super) async fn send(&self, text: Text, dialect: Dialect, done: &mut Done) -> Result<(), Error> {
+    /// Sends texts, several at once, and prints what came of each of their components, in their order.
+    pub(super) async fn send(&self, texts: Vec<(Text, Dialect)>, done: &mut Done) -> Result<(), Error> {
+        for group in apart(texts, |(text, _)| manifest::names(text, self.files)) {
+            let asked = group.into_iter().map(|(text, dialect)| self.ask(text, dialect));
+            let mut answers = futures::stream::iter(asked).buffered(AT_ONCE);
+            while let Some((name, answer)) = answers.next().await {
+                self.told(&name, answer, done)?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn ask(&self, text: Text, dialect: Dialect) -> (String, Result<ApplyManifestResponse, Error>) {
         let Text { name, bytes, .. } = text;
         let request = ApplyManifestRequest {
             manifest: bytes,
@@ -104,8 +140,21 @@ impl Sending<'_> {
             delete: self.delete,
         };
         let answer = self.client.manifests(Bound::Unary).apply_manifest(request).await;
-        let doing = if self.delete { format!("deleting {name}") } else { format!("applying {name}") };
-        let ApplyManifestResponse { results, warnings } = match self.client.answer(&doing, answer) {
+        let answer = self.client.answer(self.doing(&name), answer);
+        (name, answer)
+    }
+
+    fn doing(&self, name: &str) -> String {
+        if self.delete { format!("deleting {name}") } else { format!("applying {name}") }
+    }
+
+    fn told(
+        &self,
+        name: &str,
+        answer: Result<ApplyManifestResponse, Error>,
+        done: &mut Done,
+    ) -> Result<(), Error> {
+        let ApplyManifestResponse { results, warnings } = match answer {
             Ok(response) => response,
             Err(error) => {
                 done.errors.push(error);
@@ -113,21 +162,18 @@ impl Sending<'_> {
             }
         };
         for warning in warnings {
-            self.warn(&name, &warning);
+            self.warn(name, &warning);
         }
         for ManifestResult { document, outcome } in results {
             match outcome {
-                Some(Outcome::Change(change)) => self.changed(&name, change, done)?,
+                Some(Outcome::Change(change)) => self.changed(name, change, done)?,
                 Some(Outcome::Rejected(status)) => {
-                    let doing = format!("{doing}, document {document}");
+                    let doing = format!("{}, document {document}", self.doing(name));
                     done.errors.push(self.client.error(doing, failure::unembedded(&status)));
                 }
                 // A newer gateway has another kind of outcome.
                 None => {
-                    self.warn(
-                        &name,
-                        &format!("document {document}: the gateway did not say what came of it"),
-                    );
+                    self.warn(name, &format!("document {document}: the gateway did not say what came of it"));
                 }
             }
         }
@@ -149,5 +195,18 @@ impl Sending<'_> {
 
     fn warn(&self, name: &str, warning: &str) {
         output::say(&format!("{} {name}: {warning}", self.context.style.warning("warning:")));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_waits_for_an_earlier_one_that_names_the_same_component() {
+        let names = |text: &&str| text.split(' ').map(str::to_owned).collect();
+        let runs = apart(vec!["a b", "c", "d a", "c", "c"], names);
+        assert_eq!(runs, [vec!["a b", "c"], vec!["d a", "c"], vec!["c"]]);
+        assert_eq!(apart(Vec::new(), names), Vec::<Vec<&str>>::new());
     }
 }

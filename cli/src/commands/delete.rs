@@ -24,9 +24,8 @@ pub(super) async fn run(context: &Context<'_>, args: Delete) -> Result<Output, E
     match what.split_first() {
         None => {
             let dialect = Dialect::from(files.dialect);
-            for text in manifest::read(&files)? {
-                sending.send(text, dialect, &mut done).await?;
-            }
+            let texts = manifest::read(&files)?.into_iter().map(|text| (text, dialect));
+            sending.send(texts.collect(), &mut done).await?;
         }
         Some((first, rest)) => {
             let (resource, names) = selection::typed(first, rest)?;

@@ -17,29 +17,24 @@ use crate::output::{self, Listing, Output};
 use crate::{selection, view};
 
 pub(super) async fn run(context: &Context<'_>, args: Get) -> Result<Output, Error> {
-    let Get { resource, names, all_namespaces, selector, cluster, watch } = args;
+    let Get { resource, names, all_namespaces, only, watch } = args;
     let (resource, names) = selection::typed(&resource, &names)?;
+    selection::check(&only, resource, &names)?;
     if watch {
-        return match names.as_slice() {
-            [] => watch::follow(context, Watched { resource, name: None, all_namespaces }).await,
-            [name] => {
-                watch::follow(context, Watched { resource, name: Some(name.clone()), all_namespaces }).await
-            }
-            _ => Err(Error::Usage("--watch takes one name or none".to_owned())),
-        };
+        return watch::follow(context, Watched::new(resource, names, all_namespaces, only)?).await;
     }
     let client = context.client().await?;
     let kinds = resource.kinds();
     if kinds.is_empty() {
-        let listing = other(&client, resource, &names, &selector).await?;
+        let listing = other(&client, resource, &names, &only.selector).await?;
         return Ok(found(vec![listing]));
     }
     let mut listings = Vec::new();
     for &kind in kinds {
         let components = if names.is_empty() {
             let mut request = within(context, all_namespaces)?;
-            request.label_selector.clone_from(&selector);
-            request.cluster.clone_from(&cluster);
+            request.label_selector.clone_from(&only.selector);
+            request.cluster.clone_from(&only.cluster);
             list(&client, kind, request).await?
         } else {
             named(context, &client, kind, &names, kinds.len() > 1).await?

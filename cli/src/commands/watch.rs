@@ -11,7 +11,7 @@ use isthmus_proto::component::v1::{Component, Status, WatchRequest};
 use serde_json::json;
 
 use super::{Context, get, now};
-use crate::args::{Format, Resource, Watch};
+use crate::args::{Format, Only, Resource, Watch};
 use crate::client::{Bound, Client};
 use crate::error::Error;
 use crate::output::{self, Column, Output, Record};
@@ -20,18 +20,17 @@ use crate::{selection, view};
 /// What is watched.
 #[derive(Debug)]
 pub(super) struct Watched {
-    pub(super) resource: Resource,
-    pub(super) name: Option<String>,
-    pub(super) all_namespaces: bool,
+    resource: Resource,
+    name: Option<String>,
+    all_namespaces: bool,
+    only: Only,
 }
 
 pub(super) async fn run(context: &Context<'_>, args: Watch) -> Result<Output, Error> {
-    let Watch { resource, name, all_namespaces } = args;
-    let (resource, mut names) = selection::typed(&resource, &name.into_iter().collect::<Vec<_>>())?;
-    if names.len() > 1 {
-        return Err(Error::Usage("watch takes one name or none".to_owned()));
-    }
-    follow(context, Watched { resource, name: names.pop(), all_namespaces }).await
+    let Watch { resource, name, all_namespaces, only } = args;
+    let (resource, names) = selection::typed(&resource, &name.into_iter().collect::<Vec<_>>())?;
+    selection::check(&only, resource, &names)?;
+    follow(context, Watched::new(resource, names, all_namespaces, only)?).await
 }
 
 pub(super) async fn follow(context: &Context<'_>, watched: Watched) -> Result<Output, Error> {
@@ -79,6 +78,8 @@ async fn components(
         name: String::new(),
         from_log_index: 0,
         with_status: true,
+        label_selector: watched.only.selector.clone(),
+        cluster: watched.only.cluster.clone(),
     };
     if let Some(name) = &watched.name {
         let name = selection::full_name(&context.scope()?, name);
@@ -105,7 +106,7 @@ struct Known(BTreeMap<String, Component>);
 impl Known {
     /// The component after an event, and the event's word; none when there is nothing to show.
     fn after(&mut self, event: Event) -> Option<(Component, &'static str)> {
-        let (component, word) = match event {
+        let (mut component, mut word) = match event {
             Event::Added(component) => (component, "ADDED"),
             Event::Modified(component) => (component, "MODIFIED"),
             Event::Status(component) => (component, "STATUS"),
@@ -113,17 +114,33 @@ impl Known {
             Event::Bookmark(_) => return None,
         };
         let uid = component.metadata.as_ref().map(|metadata| metadata.uid.clone()).unwrap_or_default();
-        let before = self.0.remove(&uid).unwrap_or_default();
+        let before = match (self.0.remove(&uid), word) {
+            (Some(before), _) => before,
+            // It was not among those that are watched, as far as was told.
+            (None, "DELETED" | "STATUS") => return None,
+            (None, _) => {
+                word = "ADDED";
+                Component::default()
+            }
+        };
+        if word == "STATUS"
+            && let (Some(metadata), Some(known)) = (&mut component.metadata, before.metadata)
+        {
+            metadata.labels = known.labels;
+            metadata.annotations = known.annotations;
+        }
+        // What is there and only not watched any more still has a status.
+        let gone = word == "DELETED" && component.status.is_none();
         let mut after = Component {
             spec: component.spec.or(before.spec),
             placement: component.placement.or(before.placement),
             status: component.status.or(before.status),
             ..component
         };
-        if word == "DELETED" {
+        if gone {
             let status = after.status.take().unwrap_or_default();
             after.status = Some(Status { phase: "Deleted".to_owned(), ready: 0, ..status });
-        } else {
+        } else if word != "DELETED" {
             self.0.insert(uid, after.clone());
         }
         Some((after, word))
@@ -131,7 +148,8 @@ impl Known {
 }
 
 async fn clusters(context: &Context<'_>, client: &Client, watched: &Watched) -> Result<(), Error> {
-    let answer = client.clusters(Bound::Stream).watch_clusters(WatchClustersRequest {}).await;
+    let request = WatchClustersRequest { label_selector: watched.only.selector.clone() };
+    let answer = client.clusters(Bound::Stream).watch_clusters(request).await;
     let mut events = client.answer("watching clusters", answer)?;
     let mut lines = Lines::new(context.format(), view::cluster::COLUMNS);
     while let Some(event) =
@@ -169,6 +187,19 @@ async fn pulsar_clusters(context: &Context<'_>, client: &Client, watched: &Watch
 }
 
 impl Watched {
+    pub(super) fn new(
+        resource: Resource,
+        mut names: Vec<String>,
+        all_namespaces: bool,
+        only: Only,
+    ) -> Result<Self, Error> {
+        let name = names.pop();
+        if !names.is_empty() {
+            return Err(Error::Usage("watching takes one name or none".to_owned()));
+        }
+        Ok(Self { resource, name, all_namespaces, only })
+    }
+
     fn wants(&self, name: &str) -> bool {
         self.name.as_deref().is_none_or(|wanted| wanted == name)
     }

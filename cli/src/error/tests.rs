@@ -24,6 +24,18 @@ fn every_violation_stands_on_a_line_of_its_own() {
 }
 
 #[test]
+fn a_violation_that_is_the_whole_message_is_said_once() {
+    let violation =
+        Violation::new("spec.replicas", Reason::InvalidField, "it must be at most 10").with_value("50");
+    let error = refused(
+        Code::InvalidArgument,
+        Failure::of_fields("spec.replicas: it must be at most 10", vec![violation]),
+    );
+    let said = "error: applying greet.yaml: spec.replicas: it must be at most 10 (got 50) [InvalidField]\n";
+    assert_eq!(text(&error), said);
+}
+
+#[test]
 fn a_refusal_ends_with_what_to_do() {
     let error = refused(Code::Aborted, Failure::new(Reason::StaleRevision, "greet has revision 4, not 3"));
     insta::assert_snapshot!(text(&error));

@@ -51,8 +51,9 @@ pub(crate) fn record(cluster: &Cluster, now: UnixMillis) -> Record {
         _ => format!("{}/{}", show(used), show(total)),
     };
     let set = match cluster.acknowledged_set_generation {
-        acknowledged if acknowledged == cluster.set_generation => acknowledged.to_string(),
-        acknowledged => format!("{acknowledged}/{}", cluster.set_generation),
+        Some(acknowledged) if acknowledged == cluster.set_generation => acknowledged.to_string(),
+        Some(acknowledged) => format!("{acknowledged}/{}", cluster.set_generation),
+        None => format!("?/{}", cluster.set_generation),
     };
     let cells = vec![
         cluster.name.clone(),
@@ -62,7 +63,7 @@ pub(crate) fn record(cluster: &Cluster, now: UnixMillis) -> Record {
         share(used.instances, total.instances, |count| count.to_string()),
         or_dash(&labels(&cluster.labels)),
         or_dash(&cluster.taints.iter().map(taint).collect::<Vec<_>>().join(",")),
-        age(cluster.last_seen_time.as_ref(), now),
+        seen(cluster, now),
         age(cluster.join_time.as_ref(), now),
         or_dash(&cluster.capabilities.join(",")),
         share(used.cpu_millis, total.cpu_millis, |millis| format!("{millis}m")),
@@ -71,6 +72,15 @@ pub(crate) fn record(cluster: &Cluster, now: UnixMillis) -> Record {
         or_dash(&cluster.agent_version),
     ];
     Record { name: format!("cluster/{}", cluster.name), cells, value: value(cluster) }
+}
+
+/// How long ago it was heard of. After a restart of the gateway only when its health changed is known: it was silent before.
+fn seen(cluster: &Cluster, now: UnixMillis) -> String {
+    let healthy = cluster.health == i32::from(Health::Healthy);
+    match (&cluster.last_seen_time, &cluster.health_time) {
+        (None, Some(turned)) if !healthy => format!(">{}", age(Some(turned), now)),
+        (last, _) => age(last.as_ref(), now),
+    }
 }
 
 /// One word, and what an operator should know beside it.
@@ -130,6 +140,7 @@ fn value(cluster: &Cluster) -> Value {
         assignments,
         set_generation,
         acknowledged_set_generation,
+        health_time,
         held_removals,
         held_digest: _,
         log_index,
@@ -156,7 +167,9 @@ fn value(cluster: &Cluster) -> Value {
         })),
         "status": lean(json!({
             "health": health(cluster),
+            "healthSince": moment(health_time.as_ref()),
             "lastSeenAt": moment(last_seen_time.as_ref()),
+            "lastSeen": last_seen_time.is_none().then_some("not since the gateway started"),
             "agentVersion": agent_version,
             "capabilities": capabilities,
             "capacity": capacity_value(capacity.as_ref()),

@@ -11,26 +11,25 @@ use super::lean;
 pub(crate) fn lines(explanation: &Explanation, indent: &str) -> String {
     let Explanation { log_index: _, chosen, refused, remedies, summary: _ } = explanation;
     let mut text = String::new();
-    for Chosen { cluster, replicas, pulsar_cluster, score, kept } in chosen {
+    for Chosen { cluster, replicas, pulsar_cluster, score: _, kept: _, message } in chosen {
         let _ = write!(text, "{indent}runs on {cluster}: {replicas} {}", plural(*replicas, "instance"));
         if !pulsar_cluster.is_empty() {
             let _ = write!(text, ", Pulsar {pulsar_cluster}");
         }
-        if *kept {
-            text.push_str(", as before");
-        }
-        let terms: Vec<_> = score.iter().map(|ScoreTerm { name, value }| format!("{name} {value}")).collect();
-        if !terms.is_empty() {
-            let _ = write!(text, " ({})", terms.join(", "));
+        if !message.is_empty() {
+            let _ = write!(text, " ({message})");
         }
         text.push('\n');
     }
     if chosen.is_empty() {
-        let _ = writeln!(text, "{indent}runs nowhere for now: it is parked until a cluster can take it");
+        let _ = writeln!(text, "{indent}runs nowhere: it is parked until a cluster can take it");
     }
     for Refused { cluster, reason, message } in refused {
-        let word = if reason == "Placed" { "was not needed" } else { reason };
-        let _ = writeln!(text, "{indent}not on {cluster}: {word}{}", after_colon(message));
+        let _ = match reason.as_str() {
+            // It was not refused: it was not needed.
+            "Placed" => writeln!(text, "{indent}not needed on {cluster}{}", after_colon(message)),
+            reason => writeln!(text, "{indent}not on {cluster}{} [{reason}]", after_colon(message)),
+        };
     }
     for remedy in remedies {
         let _ = writeln!(text, "{indent}to change that: {remedy}");
@@ -49,7 +48,7 @@ fn plural(count: u32, word: &str) -> String {
 /// The same for programs.
 pub(crate) fn value(explanation: &Explanation) -> Value {
     let Explanation { log_index, chosen, refused, remedies, summary } = explanation;
-    let chosen = chosen.iter().map(|Chosen { cluster, replicas, pulsar_cluster, score, kept }| {
+    let chosen = chosen.iter().map(|Chosen { cluster, replicas, pulsar_cluster, score, kept, message }| {
         let score = score.iter().map(|ScoreTerm { name, value }| (name.clone(), json!(value)));
         lean(json!({
             "cluster": cluster,
@@ -57,6 +56,7 @@ pub(crate) fn value(explanation: &Explanation) -> Value {
             "pulsarCluster": pulsar_cluster,
             "score": score.collect::<serde_json::Map<_, _>>(),
             "kept": kept,
+            "message": message,
         }))
     });
     let refused = refused.iter().map(|Refused { cluster, reason, message }| {

@@ -165,17 +165,22 @@ pub(crate) fn explanation() -> Explanation {
             replicas: 2,
             pulsar_cluster: "pulsar-east".into(),
             score: vec![
-                ScoreTerm { name: "stickiness".into(), value: 1 },
-                ScoreTerm { name: "free".into(), value: 730 },
+                ScoreTerm { name: "stays".into(), value: 1 },
+                ScoreTerm { name: "freePermille".into(), value: 730 },
             ],
             kept: true,
+            message: "already runs it, 73% free, 2 instances there".into(),
         }],
         refused: vec![
-            refused("north", "UntoleratedTaint", "the taint gpu=yes:NoPlace is not tolerated"),
-            refused("west", "Placed", ""),
+            refused("north", "UntoleratedTaint", "its taint gpu=yes:NoPlace is not tolerated"),
+            refused(
+                "west",
+                "Placed",
+                "it could run there, too, but ranks lower (40% free, 9 instances there)",
+            ),
         ],
         remedies: Vec::new(),
-        summary: "greet runs on east because it ran there before.".into(),
+        summary: "placed on east; 1 other cluster could run it as well; 1 other cluster cannot".into(),
     }
 }
 
@@ -183,7 +188,7 @@ pub(crate) fn explanation() -> Explanation {
 pub(crate) fn nowhere() -> Explanation {
     Explanation {
         chosen: Vec::new(),
-        remedies: vec!["tolerate the taint gpu=yes:NoPlace of north".into()],
+        remedies: vec!["add a toleration for gpu=yes:NoPlace, or remove the taint from cluster north".into()],
         ..explanation()
     }
 }
@@ -205,7 +210,8 @@ pub(crate) fn clusters() -> Vec<Cluster> {
         last_seen_time: Some(ago(1)),
         assignments: 5,
         set_generation: 19,
-        acknowledged_set_generation: 19,
+        acknowledged_set_generation: Some(19),
+        health_time: Some(ago(86_400)),
         log_index: 30,
         ..Cluster::default()
     };
@@ -223,7 +229,9 @@ pub(crate) fn clusters() -> Vec<Cluster> {
         default_pulsar_cluster: "pulsar-west".into(),
         capacity: Some(unlimited),
         health: Health::Disconnected.into(),
-        acknowledged_set_generation: 17,
+        last_seen_time: None,
+        acknowledged_set_generation: None,
+        health_time: Some(ago(300)),
         held_removals: 4,
         held_digest: vec![1; 32],
         ..east.clone()

@@ -255,7 +255,7 @@ fn an_auth_config_hides_the_secret() {
 
 #[test]
 fn kinds_that_cannot_be_submitted_are_refused() {
-    for (kind, hint) in [("BackendConfig", "apply it there"), ("Gadget", "FunctionMesh")] {
+    for (kind, hint) in [("BackendConfig", "apply it there with kubectl"), ("Gadget", "FunctionMesh")] {
         let text = format!("apiVersion: compute.functionmesh.io/v1alpha1\nkind: {kind}\n");
         let refused = crate::read(text.as_bytes(), &Options::default()).unwrap_err();
         assert_eq!(refused[0].violation.field, "kind");

@@ -39,6 +39,9 @@ pub trait Sessions: Clone + Send + Sync + 'static {
 
     /// Ends a cluster's session, because its certificate is good no more.
     fn close(&self, cluster: &ClusterName);
+
+    /// A cluster does not belong to the federation any more.
+    fn forget(&self, cluster: &ClusterName);
 }
 
 /// What a cluster's sessions told.
@@ -46,16 +49,21 @@ pub trait Sessions: Clone + Send + Sync + 'static {
 pub struct Live {
     /// When it was last heard of.
     pub last_seen: UnixMillis,
-    /// The set that it has acknowledged.
-    pub acknowledged: SetGeneration,
+    /// The set that it has acknowledged last.
+    pub acknowledged: Option<SetGeneration>,
     /// Removals that it holds back.
     pub held: Option<Held>,
 }
 
 impl Sessions for Arc<Registry> {
     fn live(&self, cluster: &ClusterName) -> Option<Live> {
-        let link = self.get(cluster)?;
-        Some(Live { last_seen: link.last_heard(), acknowledged: link.acknowledged(), held: link.held() })
+        let past = self.past(cluster);
+        let acknowledged = past.and_then(|past| past.acknowledged);
+        if let Some(link) = self.get(cluster) {
+            let acknowledged = link.acknowledged().or(acknowledged);
+            return Some(Live { last_seen: link.last_heard(), acknowledged, held: link.held() });
+        }
+        past.map(|past| Live { last_seen: past.last_heard, acknowledged, held: None })
     }
 
     fn confirm(&self, cluster: &ClusterName, digest: Digest) {
@@ -67,6 +75,10 @@ impl Sessions for Arc<Registry> {
 
     fn close(&self, cluster: &ClusterName) {
         self.end(cluster);
+    }
+
+    fn forget(&self, cluster: &ClusterName) {
+        Registry::forget(self, cluster);
     }
 }
 
@@ -86,6 +98,7 @@ pub struct Clusters<S> {
 struct Seen {
     cluster: Arc<Cluster>,
     health: Health,
+    health_since: UnixMillis,
     reserved: Capacity,
     assignments: usize,
     set_generation: SetGeneration,
@@ -96,6 +109,7 @@ impl Seen {
         let cluster = view.cluster().clone();
         Self {
             health: view.health(),
+            health_since: view.health_since(),
             reserved: view.site().reserved(),
             assignments: state.desired(&cluster.name).map_or(0, |desired| desired.len()),
             set_generation: view.set_generation(),
@@ -111,7 +125,8 @@ impl Seen {
             last_seen_time: live.map(|live| time::timestamp(live.last_seen)),
             assignments: u32::try_from(self.assignments).unwrap_or(u32::MAX),
             set_generation: self.set_generation.0,
-            acknowledged_set_generation: live.map_or(0, |live| live.acknowledged.0),
+            acknowledged_set_generation: live.and_then(|live| live.acknowledged).map(|set| set.0),
+            health_time: Some(time::timestamp(self.health_since)),
             held_removals: held.map_or(0, |held| held.count),
             held_digest: held.map(|held| held.digest.0.to_vec()).unwrap_or_default(),
             ..wire::Cluster::from(&*self.cluster)
@@ -149,12 +164,14 @@ impl<S: Sessions> ClusterService for Clusters<S> {
 
     async fn watch_clusters(
         &self,
-        _request: Request<wire::WatchClustersRequest>,
+        request: Request<wire::WatchClustersRequest>,
     ) -> Result<Response<Self::WatchClustersStream>, Status> {
+        let selector = LabelSelector::parse(&request.into_inner().label_selector)?;
         let sessions = self.sessions.clone();
-        let all = |state: &State| -> BTreeMap<ClusterName, Seen> {
+        let all = move |state: &State| -> BTreeMap<ClusterName, Seen> {
+            let chosen = state.clusters().filter(|view| selector.matches(&view.cluster().labels));
             let seen = |view: ClusterView<'_>| (view.cluster().name.clone(), Seen::new(state, view));
-            state.clusters().map(seen).collect()
+            chosen.map(seen).collect()
         };
         let event = move |difference: Difference<ClusterName, Seen>| match difference {
             Difference::There(name, seen) => Event::Cluster(seen.shown(sessions.live(&name))),
@@ -235,11 +252,10 @@ impl<S: Sessions> ClusterService for Clusters<S> {
         let operator = principal(&request)?;
         let wire::UpdateClusterRequest { cluster, labels, taints } = request.into_inner();
         let cluster = named("cluster", &cluster)?;
-        // Both are read before either is changed: a wrong taint must not leave new labels behind.
         let labels = convert::labels(&labels).map_err(status_code::unreadable)?;
         let taints = convert::cluster::taints(taints).map_err(status_code::unreadable)?;
-        self.change(&operator, &cluster, ClusterChange::Labels(labels)).await?;
-        self.change(&operator, &cluster, ClusterChange::Taints(taints)).await
+        // One command: nobody ever sees the new labels with the old taints.
+        self.change(&operator, &cluster, ClusterChange::Update { labels, taints }).await
     }
 
     async fn confirm_removals(
@@ -292,7 +308,7 @@ impl<S: Sessions> ClusterService for Clusters<S> {
         let assignments = self.context.read(count).await?.ok_or_else(|| unknown(&cluster))?;
         let command = Command::Cluster { name: cluster.clone(), change: ClusterChange::Forget };
         self.context.submit(&operator, command).await?;
-        self.sessions.close(&cluster);
+        self.sessions.forget(&cluster);
         let assignments = u32::try_from(assignments).unwrap_or(u32::MAX);
         Ok(Response::new(wire::ForgetClusterResponse { assignments }))
     }

@@ -22,7 +22,7 @@ pub(super) fn explanation(
     let passed_over = passed_over.into_iter().map(|other| wire::Refused {
         cluster: other.cluster.into(),
         reason: Reason::Placed.to_string(),
-        message: format!("it could run there as well, but another is better: {}", other.why),
+        message: format!("it could run there, too, but ranks lower ({})", other.why),
     });
     let refused = refused.into_iter().map(|refused| wire::Refused {
         cluster: refused.cluster.into(),
@@ -41,6 +41,7 @@ pub(super) fn explanation(
             kept: now.is_some(),
             cluster: chosen.cluster.into(),
             replicas: chosen.replicas,
+            message: chosen.why,
             score: chosen
                 .score
                 .into_iter()

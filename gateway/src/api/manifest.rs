@@ -4,22 +4,25 @@
 //! meant. What the store then refuses, such as a stale revision, is each component's own.
 
 use isthmus_dialects::document::Lines;
-use isthmus_dialects::{self as dialects, Dialect, Options, Origin, Problem, Read, UnknownFields, Written};
+use isthmus_dialects::{
+    self as dialects, Dialect, Options, Origin, Position, Problem, Read, UnknownFields, Written,
+};
 use isthmus_model::access::Role;
-use isthmus_model::component::{ComponentKind, Draft};
-use isthmus_model::name::{FullName, Invalid};
+use isthmus_model::component::{Component, ComponentKind, Draft};
+use isthmus_model::name::{FullName, Invalid, PrincipalName};
 use isthmus_model::reason::{Reason, Violation};
 use isthmus_proto::component::v1 as wire;
 use isthmus_proto::component::v1::manifest_result::Outcome;
 use isthmus_proto::failure::embedded;
 use tonic::{Request, Response, Status};
 
-use super::prepare;
+use super::prepare::{self, Prepared};
 use super::resource::{Components, may};
 use crate::auth::Caller;
 use crate::auth::caller;
 use crate::status_code;
 use crate::store::command::{Delete, WriteMode};
+use crate::store::{Command, Submission};
 
 /// Greatest size of a text.
 const MOST_BYTES: usize = 1 << 20;
@@ -40,70 +43,115 @@ impl wire::manifest_service_server::ManifestService for Manifests {
         let Read { drafts, warnings } = read.map_err(|problems| refused(&request.manifest, problems))?;
         prepare::fits(&item_id(&request.request_id, drafts.len()))?;
         let warnings = warnings.iter().map(ToString::to_string).collect();
-        let results = if request.delete {
-            self.delete(&caller, drafts, &request).await?
+        let changes = if request.delete {
+            deletions(drafts, &request.manifest)?
         } else {
-            self.apply(&caller, drafts, &request).await?
+            self.writes(drafts, &request.manifest)?
         };
+        let results = Box::pin(self.change(&caller, changes, &request)).await?;
         Ok(Response::new(wire::ApplyManifestResponse { results, warnings }))
     }
 }
 
 impl Manifests {
-    async fn apply(
-        &self,
-        caller: &Caller,
-        drafts: Vec<Written>,
-        request: &wire::ApplyManifestRequest,
-    ) -> Result<Vec<wire::ManifestResult>, Status> {
+    fn writes(&self, drafts: Vec<Written>, text: &[u8]) -> Result<Vec<(usize, Change)>, Status> {
         let admitted = prepare::all_written(self.0.context.store(), drafts)
-            .map_err(|problems| refused(&request.manifest, problems))?;
-        for (_, component) in &admitted {
-            may(caller, Role::Developer, &component.name)?;
-        }
-        let mut results = Vec::with_capacity(admitted.len());
-        for (at, (position, component)) in admitted.into_iter().enumerate() {
+            .map_err(|problems| refused(text, problems))?;
+        let write = |(position, component): (Position, Component)| {
             let prepared = prepare::prepare(component, WriteMode::Apply(None));
-            let id = item_id(&request.request_id, at);
-            let answer = self.0.write(caller, prepared, &id, request.dry_run).await;
-            results.push(result(position.document, answer)?);
-        }
-        Ok(results)
+            (position.document, Change::Write(Box::new(prepared)))
+        };
+        Ok(admitted.into_iter().map(write).collect())
     }
 
-    async fn delete(
+    /// Changes the components of a text, or says what would become of each. They are handed to the store together, so that they
+    /// share its commits, and are decided in their order.
+    async fn change(
         &self,
         caller: &Caller,
-        drafts: Vec<Written>,
+        changes: Vec<(usize, Change)>,
         request: &wire::ApplyManifestRequest,
     ) -> Result<Vec<wire::ManifestResult>, Status> {
-        // What is deleted need not be right in any other way than in its name.
-        let mut named: Vec<(usize, ComponentKind, FullName)> = Vec::with_capacity(drafts.len());
-        let mut unnamed = Vec::new();
-        for written in drafts {
-            let position = written.origin().position();
-            let Draft { kind, tenant, namespace, name, .. } = written.draft();
-            match FullName::new(tenant, namespace, name) {
-                Ok(name) => named.push((position.document, *kind, name)),
-                Err(error) => {
-                    unnamed.push(Problem { position, violation: nameless(written.origin(), &error) });
-                }
+        // Before anything is asked of the store: who may not change one of them changes none.
+        let principals: Vec<PrincipalName> = changes
+            .iter()
+            .map(|(_, change)| may(caller, Role::Developer, change.name()))
+            .collect::<Result<_, _>>()?;
+        let mut results = Vec::with_capacity(changes.len());
+        if request.dry_run {
+            for (document, change) in changes {
+                let answer = match change {
+                    Change::Write(prepared) => Box::pin(self.0.write(caller, *prepared, "", true)).await,
+                    Change::End(delete) => self.0.end(caller, delete, "", true).await,
+                };
+                results.push(result(document, answer)?);
             }
+            return Ok(results);
         }
-        if !unnamed.is_empty() {
-            return Err(refused(&request.manifest, unnamed));
+        let time = self.0.context.now();
+        let (mut asked, mut submissions) = (Vec::new(), Vec::new());
+        for (at, ((document, change), principal)) in changes.into_iter().zip(principals).enumerate() {
+            let (kind, name) = (change.kind(), change.name().clone());
+            let (command, shown) = match change {
+                Change::Write(prepared) => {
+                    let Prepared { write, shown } = *prepared;
+                    (Command::Write(write), Some(shown))
+                }
+                Change::End(delete) => (Command::Delete(delete), None),
+            };
+            let request = prepare::request_id(&principal, &item_id(&request.request_id, at))?;
+            submissions.push(Submission { principal, time, request, command });
+            asked.push((document, kind, name, shown));
         }
-        for (.., name) in &named {
-            may(caller, Role::Developer, name)?;
-        }
-        let mut results = Vec::with_capacity(named.len());
-        for (at, (document, kind, name)) in named.into_iter().enumerate() {
-            let delete = Delete { name, kind, uid: None, revision: None };
-            let answer = self.0.end(caller, delete, &item_id(&request.request_id, at), request.dry_run).await;
+        let answers = self.0.context.store().submit_all(submissions).await;
+        for ((document, kind, name, shown), answer) in asked.into_iter().zip(answers) {
+            let answer = match answer {
+                Ok(outcome) => self.0.changed(outcome, kind, &name, shown).await,
+                Err(rejection) => Err(status_code::rejected(rejection)),
+            };
             results.push(result(document, answer)?);
         }
         Ok(results)
     }
+}
+
+/// What a text asks for of one component.
+enum Change {
+    Write(Box<Prepared>),
+    End(Delete),
+}
+
+impl Change {
+    fn kind(&self) -> ComponentKind {
+        match self {
+            Self::Write(prepared) => prepared.write.kind,
+            Self::End(delete) => delete.kind,
+        }
+    }
+
+    fn name(&self) -> &FullName {
+        match self {
+            Self::Write(prepared) => &prepared.write.name,
+            Self::End(delete) => &delete.name,
+        }
+    }
+}
+
+/// What is deleted need not be right in any other way than in its name.
+fn deletions(drafts: Vec<Written>, text: &[u8]) -> Result<Vec<(usize, Change)>, Status> {
+    let (mut named, mut unnamed) = (Vec::with_capacity(drafts.len()), Vec::new());
+    for written in drafts {
+        let position = written.origin().position();
+        let Draft { kind, tenant, namespace, name, .. } = written.draft();
+        match FullName::new(tenant, namespace, name) {
+            Ok(name) => {
+                let delete = Delete { name, kind: *kind, uid: None, revision: None };
+                named.push((position.document, Change::End(delete)));
+            }
+            Err(error) => unnamed.push(Problem { position, violation: nameless(written.origin(), &error) }),
+        }
+    }
+    if unnamed.is_empty() { Ok(named) } else { Err(refused(text, unnamed)) }
 }
 
 fn options(request: &wire::ApplyManifestRequest) -> Options {

@@ -26,6 +26,10 @@ impl Facts for Stored<'_> {
     fn stores(&self, package: &Digest) -> bool {
         self.0.peek(|state| state.package(package).is_some()).0
     }
+
+    fn file(&self, package: &Digest) -> String {
+        self.0.peek(|state| state.package(package).map(|package| package.name.clone())).0.unwrap_or_default()
+    }
 }
 
 /// An admitted component, ready to be written.

@@ -111,10 +111,7 @@ impl Components {
         let place = Place::parse(&request.tenant, &request.namespace)?;
         caller.holds(Role::Viewer, &place.scope())?;
         let labels = LabelSelector::parse(&request.label_selector)?;
-        let cluster: Option<ClusterName> = match request.cluster.as_str() {
-            "" => None,
-            name => Some(name.parse().map_err(|error| status_code::invalid_name("cluster", &error))?),
-        };
+        let cluster = cluster(&request.cluster)?;
         let wanted = |view: &ComponentView<'_>| {
             view.kind() == kind
                 && labels.matches(&view.current().details.labels)
@@ -247,7 +244,7 @@ impl Components {
     }
 
     /// The answer to a change: the component as it is now, from the message at hand where that is what was written.
-    async fn changed(
+    pub(super) async fn changed(
         &self,
         outcome: Outcome,
         kind: ComponentKind,
@@ -351,6 +348,12 @@ impl Place {
         self.tenant.as_ref().is_none_or(|tenant| *tenant == name.tenant)
             && self.namespace.as_ref().is_none_or(|namespace| *namespace == name.namespace)
     }
+}
+
+/// The cluster that a request asks for, if it asks for one.
+pub(super) fn cluster(name: &str) -> Result<Option<ClusterName>, Status> {
+    let wrong = |error| status_code::invalid_name("cluster", &error);
+    (!name.is_empty()).then(|| name.parse().map_err(wrong)).transpose()
 }
 
 /// Whether a caller has a role where a component is, and under which name.

@@ -38,6 +38,8 @@ pub(super) struct History {
     pub(super) log_index: LogIndex,
     created: UnixMillis,
     updated: UnixMillis,
+    deleted: Option<UnixMillis>,
+    placement_turned: UnixMillis,
 }
 
 /// What statuses are folded from, beside the store.
@@ -61,6 +63,8 @@ impl Eyes {
                 log_index: view.log_index(),
                 created: view.created_at(),
                 updated: current.time,
+                deleted: view.deleted_at(),
+                placement_turned: view.placement_turned_at(),
             },
             status: self.status(state, view),
             waits: view.waits_for(),
@@ -71,15 +75,21 @@ impl Eyes {
         self.observed.of(view.uid(), |seen| {
             let shares = view.assignments().map(|assignment| {
                 let cluster = assignment.cluster();
-                let id = state.cluster(cluster).map(|view| view.id());
+                let view = state.cluster(cluster);
+                let id = view.map(|view| view.id());
+                let away = (!self.registry.is_connected(cluster)).then(|| {
+                    let stored = || view.map(|view| view.health_since()).unwrap_or_default();
+                    self.registry.past(cluster).map_or_else(stored, |past| past.last_heard)
+                });
                 Share {
                     cluster,
                     pulsar: assignment.pulsar().map_or("", |pulsar| pulsar.name.as_str()),
                     generation: assignment.generation(),
                     replicas: assignment.replicas(),
                     removed: assignment.removed(),
-                    seen: seen.iter().find(|(of, _)| Some(*of) == id).map(|(_, observation)| observation),
-                    connected: self.registry.is_connected(cluster),
+                    told: assignment.since(),
+                    seen: seen.iter().find(|seen| Some(seen.cluster) == id),
+                    away,
                 }
             });
             status::fold(view.terminating(), shares)
@@ -103,20 +113,21 @@ impl Seen {
 
     /// Adds history and status to a spec that is at hand already.
     pub(super) fn dress(self, mut message: wire::Component) -> wire::Component {
-        let History { revision, log_index, created, updated } = self.history;
+        let History { revision, log_index, created, updated, deleted, placement_turned: _ } = self.history;
         let metadata = message.metadata.get_or_insert_default();
         metadata.uid = self.uid.to_string();
         metadata.revision = revision.0;
         metadata.log_index = log_index.0;
         metadata.create_time = Some(time::timestamp(created));
         metadata.update_time = Some(time::timestamp(updated));
+        metadata.delete_time = deleted.map(time::timestamp);
         message.status = Some(self.status_message());
         message
     }
 
     fn status_message(self) -> wire::Status {
         let conditions = self.conditions();
-        let status::Status { summary, desired, ready, restarts, messages, clusters } = self.status;
+        let status::Status { summary, since: _, desired, ready, restarts, messages, clusters } = self.status;
         wire::Status {
             conditions,
             desired,
@@ -130,19 +141,27 @@ impl Seen {
 
     fn conditions(&self) -> Vec<Condition> {
         let summary = self.status.summary;
+        let History { placement_turned, deleted, .. } = self.history;
+        let since = move |kind: &str| match kind {
+            "Placed" => placement_turned,
+            "Terminating" => deleted.unwrap_or_default(),
+            // What runs nowhere has not been ready since it lost its last place, or ever was.
+            _ => self.status.since.unwrap_or(placement_turned),
+        };
         let condition = |kind: &str, holds: bool, reason: Reason, message: String| Condition {
             r#type: kind.to_owned(),
             status: if holds { "True" } else { "False" }.to_owned(),
             reason: reason.to_string(),
             message,
             observed_revision: self.history.revision.0,
-            last_transition_time: None,
+            last_transition_time: Some(time::timestamp(since(kind))),
         };
         let mut all = vec![self.placed(&condition), self.ready(&condition)];
         if summary == Summary::Terminating {
-            let left = self.status.clusters.len();
+            let left: Vec<&str> =
+                self.status.clusters.iter().map(|cluster| cluster.cluster.as_str()).collect();
             let message =
-                format!("it is being deleted; {left} clusters have not said yet that it stopped there");
+                format!("it is being deleted, and has not been seen to stop on {} yet", left.join(", "));
             all.push(condition("Terminating", true, Reason::Terminating, message));
         }
         all
@@ -153,12 +172,12 @@ impl Seen {
             self.status.clusters.iter().map(|cluster| cluster.cluster.as_str()).collect();
         match self.waits.and_then(|refusals| refusals.iter().next().map(|first| (first, refusals))) {
             _ if !clusters.is_empty() => {
-                condition("Placed", true, Reason::Placed, format!("it is placed in {}", clusters.join(", ")))
+                condition("Placed", true, Reason::Placed, format!("it is placed on {}", clusters.join(", ")))
             }
             Some((first, refusals)) => {
                 let words: Vec<&str> = refusals.iter().map(Reason::as_str).collect();
                 let message =
-                    format!("no cluster can take it ({}); ask for an explanation", words.join(", "));
+                    format!("no cluster can take it ({}); `isthmus explain` says more", words.join(", "));
                 condition("Placed", false, first, message)
             }
             None => condition("Placed", false, Reason::Pending, "it is placed nowhere".to_owned()),
@@ -200,6 +219,7 @@ fn cluster_message(status: ClusterStatus) -> wire::ClusterStatus {
         messages,
         observed_at,
         stale,
+        since: _,
     } = status;
     wire::ClusterStatus {
         cluster: cluster.into(),

@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures::stream::{self, BoxStream};
 use isthmus_model::access::Role;
 use isthmus_model::component::ComponentKind;
-use isthmus_model::name::{FullName, Uid};
+use isthmus_model::name::{ClusterName, FullName, Uid};
 use isthmus_model::order::LogIndex;
 use isthmus_model::reason::Reason;
 use isthmus_proto::component::v1 as wire;
@@ -19,11 +19,13 @@ use prost::Message as _;
 use tokio::sync::watch;
 use tonic::{Request, Status};
 
-use super::resource::{Components, Place};
+use super::labels::LabelSelector;
+use super::resource::{Components, Place, cluster};
 use super::show::bare;
 use crate::auth::Caller;
 use crate::auth::caller;
 use crate::status_code;
+use crate::store::state::ComponentView;
 use crate::store::{Command, Commit, Effect, Subscription};
 
 /// Components of the first list that are read at once.
@@ -52,6 +54,11 @@ impl Components {
             return Err(status_code::invalid_field("namespace", Reason::MissingField, rule, ""));
         }
         caller.holds(Role::Viewer, &place.scope())?;
+        let labels = match request.label_selector.as_str() {
+            "" => None,
+            text => Some(LabelSelector::parse(text)?),
+        };
+        let cluster = cluster(&request.cluster)?;
         let from = LogIndex(request.from_log_index);
         let newest = self.context.read(crate::store::State::applied).await?;
         if from > newest {
@@ -72,7 +79,7 @@ impl Components {
             queue: VecDeque::new(),
             bookmark: tokio::time::interval_at(tokio::time::Instant::now() + BOOKMARK, BOOKMARK),
             reached: after,
-            filter: Filter { kind, place, name: request.name },
+            filter: Filter { kind, place, name: request.name, labels, cluster },
             caller,
         };
         let events = stream::unfold(Some(watcher), |watcher| async move {
@@ -92,9 +99,26 @@ struct Filter {
     place: Place,
     /// Only this one, unless empty.
     name: String,
+    labels: Option<LabelSelector>,
+    cluster: Option<ClusterName>,
 }
 
 impl Filter {
+    /// Whether what is wanted may be wanted no more without being gone.
+    fn is_selective(&self) -> bool {
+        self.labels.is_some() || self.cluster.is_some()
+    }
+
+    /// Of what is wanted by its name: whether it is among those that are watched as it is now.
+    fn selects(&self, view: &ComponentView<'_>) -> bool {
+        let labels = &view.current().details.labels;
+        self.labels.as_ref().is_none_or(|selector| selector.matches(labels))
+            && self
+                .cluster
+                .as_ref()
+                .is_none_or(|cluster| view.assignments().any(|assignment| assignment.cluster() == cluster))
+    }
+
     fn wants(&self, kind: ComponentKind, name: &FullName) -> bool {
         kind == self.kind
             && self.place.holds(name)
@@ -174,7 +198,7 @@ impl Watcher {
             let mut page = Vec::new();
             for view in views.by_ref().take(PAGE) {
                 let name = view.name();
-                if filter.wants(view.kind(), &name) {
+                if filter.wants(view.kind(), &name) && filter.selects(&view) {
                     page.push(eyes.look(state, view));
                 }
                 last = Some(name);
@@ -244,19 +268,18 @@ impl Watcher {
         let message = wire::Component::decode(spec)
             .map_err(|error| status_code::internal("read a stored component", &error))?;
         let message = convert::component::redact(message);
-        let eyes = &self.components.eyes;
-        let seen = self
-            .components
-            .context
-            .store()
-            .peek(|state| state.component_by_uid(uid).map(|view| eyes.look(state, view)));
-        Ok(Some((
-            uid,
-            event(match seen.0 {
-                Some(seen) => seen.dress(message),
-                None => message,
-            }),
-        )))
+        let (eyes, filter) = (&self.components.eyes, &self.filter);
+        let (seen, _) = self.components.context.store().peek(|state| {
+            state.component_by_uid(uid).map(|view| (eyes.look(state, view), filter.selects(&view)))
+        });
+        let event = match seen {
+            Some((seen, true)) => event(seen.dress(message)),
+            Some((seen, false)) => Event::Deleted(seen.dress(message)),
+            // Its end follows, and nobody knows any more whether it was among them.
+            None if self.filter.is_selective() => return Ok(None),
+            None => event(message),
+        };
+        Ok(Some((uid, event)))
     }
 
     /// A component whose spec is what it was. One that is gone by now needs no word: its end follows.
@@ -264,10 +287,12 @@ impl Watcher {
         let (eyes, filter) = (&self.components.eyes, &self.filter);
         let (seen, _) = self.components.context.store().peek(|state| {
             let view = state.component_by_uid(uid)?;
-            filter.wants(view.kind(), &view.name()).then(|| eyes.look(state, view))
+            let wanted = filter.wants(view.kind(), &view.name());
+            wanted.then(|| (eyes.look(state, view), filter.selects(&view)))
         });
-        let Some(seen) = seen else { return Ok(None) };
-        Ok(Some((uid, Event::Modified(seen.into_message()?))))
+        let Some((seen, selected)) = seen else { return Ok(None) };
+        let event = if selected { Event::Modified } else { Event::Deleted };
+        Ok(Some((uid, event(seen.into_message()?))))
     }
 
     async fn tell_statuses(&mut self) -> Result<(), Status> {
@@ -281,7 +306,8 @@ impl Watcher {
         let (eyes, filter) = (&self.components.eyes, &self.filter);
         let read = self.components.context.read(|state| {
             let wanted = uids.iter().filter_map(|uid| state.component_by_uid(*uid));
-            let wanted = wanted.filter(|view| filter.wants(view.kind(), &view.name()));
+            let wanted =
+                wanted.filter(|view| filter.wants(view.kind(), &view.name()) && filter.selects(view));
             (wanted.map(|view| eyes.look(state, view)).collect::<Vec<_>>(), state.applied())
         });
         let (seen, at) = read.await?;

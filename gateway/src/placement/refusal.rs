@@ -93,7 +93,7 @@ impl Refusal<'_> {
                 let lacks: Vec<String> = lacks
                     .into_iter()
                     .filter(|(.., lacking)| *lacking)
-                    .map(|(what, need, free, _)| format!("{what}: needs {need}, free {free}"))
+                    .map(|(what, need, free, _)| format!("{what}: {need} needed, {free} free"))
                     .collect();
                 format!("too little is free ({})", lacks.join("; "))
             }

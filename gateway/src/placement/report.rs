@@ -138,37 +138,129 @@ fn summary(
     passed_over: usize,
     unmet: Option<&Spread>,
 ) -> String {
+    let total = refused.len() + passed_over;
     if let Decision::Placed { .. } = decision {
         let names: Vec<&str> = chosen.iter().map(|chosen| chosen.cluster.as_str()).collect();
-        return format!(
-            "placed on {}; {} might do as well, {} may not",
-            names.join(", "),
-            count(passed_over),
-            count(refused.len())
-        );
+        let also = (passed_over > 0).then(|| format!("; {} could run it as well", others(passed_over)));
+        let not = (!refused.is_empty()).then(|| format!("; {} cannot", others(refused.len())));
+        let rest = [also, not].map(Option::unwrap_or_default).concat();
+        return format!("placed on {}{rest}", and(&names));
     }
-    if let Some(spread) = unmet {
-        return format!(
-            "parked: the spread over {} cannot be met with {} that may run it",
-            spread.key,
-            count(passed_over)
-        );
+    if let Some(Spread { key, .. }) = unmet {
+        return match passed_over {
+            0 => format!("parked: the spread over {key} cannot be met"),
+            n => format!("parked: the spread over {key} cannot be met by the {} that could run it", count(n)),
+        };
     }
-    let total = refused.len() + passed_over;
-    if total == 0 {
-        return "parked: no cluster has joined yet".to_owned();
-    }
-    if passed_over > 0 {
-        return format!("parked: only {} of {total} have room, and too little together", count(passed_over));
+    match (total, passed_over) {
+        (0, _) => return "parked: no cluster has joined yet".to_owned(),
+        (1, 1) => return "parked: the only cluster has too little room".to_owned(),
+        (_, 0) => {}
+        (total, passed_over) if total == passed_over => {
+            return format!("parked: all {total} clusters together have too little room");
+        }
+        (total, passed_over) => {
+            return format!(
+                "parked: only {passed_over} of {total} clusters could run it, with too little room"
+            );
+        }
     }
     let mut reasons: BTreeMap<Reason, usize> = BTreeMap::new();
     for refused in refused {
         *reasons.entry(refused.reason).or_default() += 1;
     }
-    let reasons: Vec<String> = reasons.into_iter().map(|(reason, n)| format!("{n} {reason}")).collect();
-    format!("parked: none of {} may run it ({})", count(total), reasons.join(", "))
+    match (total, reasons.iter().next()) {
+        (1, Some((reason, _))) => format!("parked: the only cluster cannot run it ({reason})"),
+        (_, Some((reason, _))) if reasons.len() == 1 => {
+            format!("parked: none of {total} clusters can run it ({reason})")
+        }
+        _ => {
+            let reasons: Vec<String> = reasons.iter().map(|(reason, n)| format!("{reason} on {n}")).collect();
+            format!("parked: none of {total} clusters can run it ({})", reasons.join(", "))
+        }
+    }
 }
 
 fn count(n: usize) -> String {
     if n == 1 { "1 cluster".to_owned() } else { format!("{n} clusters") }
+}
+
+fn others(n: usize) -> String {
+    if n == 1 { "1 other cluster".to_owned() } else { format!("{n} other clusters") }
+}
+
+/// `a`, `a and b`, `a, b and c`.
+fn and(names: &[&str]) -> String {
+    match names.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        _ => names.concat(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(decision: &Decision, chosen: &[&str], refused: &[Reason], passed_over: usize) -> String {
+        let chosen: Vec<Chosen> = chosen
+            .iter()
+            .map(|name| Chosen {
+                cluster: name.parse().unwrap(),
+                replicas: 1,
+                reserved: 1,
+                why: String::new(),
+                score: Vec::new(),
+            })
+            .collect();
+        let refused: Vec<Refused> = refused
+            .iter()
+            .map(|reason| Refused {
+                cluster: "x".parse().unwrap(),
+                reason: *reason,
+                why: String::new(),
+                remedy: String::new(),
+            })
+            .collect();
+        summary(decision, &chosen, &refused, passed_over, None)
+    }
+
+    #[test]
+    fn the_summary_of_a_placement_names_where_and_counts_the_rest_only_where_there_is_one() {
+        let placed = Decision::Placed { shares: Vec::new(), waits: None };
+        let said =
+            |chosen: &[&str], refused: &[Reason], passed_over| said(&placed, chosen, refused, passed_over);
+        let cordoned = Reason::Cordoned;
+        assert_eq!(said(&["a"], &[], 0), "placed on a");
+        assert_eq!(said(&["a", "b"], &[cordoned], 0), "placed on a and b; 1 other cluster cannot");
+        assert_eq!(said(&["a"], &[], 1), "placed on a; 1 other cluster could run it as well");
+        assert_eq!(
+            said(&["a", "b", "c"], &[cordoned, cordoned], 3),
+            "placed on a, b and c; 3 other clusters could run it as well; 2 other clusters cannot"
+        );
+    }
+
+    #[test]
+    fn the_summary_of_a_parked_component_says_what_is_missing() {
+        let parked = Decision::Parked { leave: Vec::new(), refusals: crate::placement::Refusals::default() };
+        let said = |refused: &[Reason], passed_over| said(&parked, &[], refused, passed_over);
+        let (cordoned, away) = (Reason::Cordoned, Reason::Disconnected);
+        assert_eq!(said(&[], 0), "parked: no cluster has joined yet");
+        assert_eq!(said(&[cordoned], 0), "parked: the only cluster cannot run it (Cordoned)");
+        assert_eq!(said(&[away, away], 0), "parked: none of 2 clusters can run it (Disconnected)");
+        assert_eq!(
+            said(&[away, cordoned, away], 0),
+            "parked: none of 3 clusters can run it (Cordoned on 1, Disconnected on 2)"
+        );
+        assert_eq!(said(&[], 1), "parked: the only cluster has too little room");
+        assert_eq!(said(&[], 2), "parked: all 2 clusters together have too little room");
+        assert_eq!(said(&[away], 2), "parked: only 2 of 3 clusters could run it, with too little room");
+        let zone =
+            Spread { key: "zone".parse().unwrap(), min_groups: 2, max_groups: 0, max_skew: 0, soft: false };
+        let unmet = |passed_over| summary(&parked, &[], &[], passed_over, Some(&zone));
+        assert_eq!(unmet(0), "parked: the spread over zone cannot be met");
+        assert_eq!(
+            unmet(2),
+            "parked: the spread over zone cannot be met by the 2 clusters that could run it"
+        );
+    }
 }

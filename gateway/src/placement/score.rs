@@ -45,12 +45,35 @@ impl Score {
 impl std::fmt::Display for Score {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if self.stays {
-            f.write_str("runs there already, ")?;
+            f.write_str("already runs it, ")?;
         }
         if !self.preferred {
-            f.write_str("asks to be left alone, ")?;
+            f.write_str("a taint asks for other clusters to be preferred, ")?;
         }
         let percent = f64::from(self.free_permille) / 10.0;
-        write!(f, "{percent:.1}% free, {} instances", self.instances.0)
+        let instances = if self.instances.0 == 1 { "instance" } else { "instances" };
+        write!(f, "{percent:.0}% free, {} {instances} there", self.instances.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_score_is_told_in_words() {
+        let score = Score {
+            stays: false,
+            preferred: true,
+            free_permille: 905,
+            instances: Reverse(3),
+            rank: Reverse(0),
+        };
+        assert_eq!(score.to_string(), "90% free, 3 instances there");
+        let score = Score { stays: true, preferred: false, instances: Reverse(1), ..score };
+        assert_eq!(
+            score.to_string(),
+            "already runs it, a taint asks for other clusters to be preferred, 90% free, 1 instance there"
+        );
     }
 }

@@ -370,3 +370,147 @@ async fn health_says_so_when_the_gateway_begins_to_stop_and_holds_up_no_end() {
         assert_eq!(told.message().await.unwrap_err().code(), Code::Unavailable);
     }
 }
+
+fn labelled(name: &str, labels: &[(&str, &str)]) -> component::Component {
+    let mut function = function(name);
+    let labels = labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+    function.metadata.as_mut().unwrap().labels = labels.collect();
+    function
+}
+
+fn apply(component: component::Component) -> component::ApplyRequest {
+    component::ApplyRequest { component: Some(component), ..component::ApplyRequest::default() }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_watch_with_a_selector_tells_what_comes_into_the_selection_and_what_leaves_it() {
+    let gateway = Gateway::start().await;
+    let mut functions = gateway.functions().await;
+    Box::pin(functions.apply(apply(labelled("shop", &[("app", "shop")])))).await.unwrap();
+    Box::pin(functions.apply(apply(labelled("other", &[])))).await.unwrap();
+    let watch =
+        component::WatchRequest { label_selector: "app=shop".into(), ..component::WatchRequest::default() };
+    let mut events = functions.watch(watch).await.unwrap().into_inner();
+    let mut next = async || events.message().await.unwrap().unwrap().event.unwrap();
+    let named = |function: &component::Component| function.metadata.as_ref().unwrap().name.clone();
+    assert!(matches!(next().await, Event::Added(function) if named(&function) == "shop"));
+    assert!(matches!(next().await, Event::Bookmark(_)));
+    Box::pin(functions.apply(apply(labelled("other", &[("app", "shop")])))).await.unwrap();
+    assert!(matches!(next().await, Event::Modified(function) if named(&function) == "other"));
+    Box::pin(functions.apply(apply(labelled("shop", &[("app", "bank")])))).await.unwrap();
+    assert!(
+        matches!(next().await, Event::Deleted(function) if named(&function) == "shop" && function.status.is_some()),
+        "it is there, and not among those that are watched"
+    );
+    // Of two clusters that nobody has joined, nothing runs on either.
+    let watch = component::WatchRequest { cluster: "east".into(), ..component::WatchRequest::default() };
+    let mut elsewhere = functions.watch(watch).await.unwrap().into_inner();
+    assert!(matches!(elsewhere.message().await.unwrap().unwrap().event, Some(Event::Bookmark(_))));
+    let wrong =
+        component::WatchRequest { label_selector: "app in".into(), ..component::WatchRequest::default() };
+    assert_eq!(functions.watch(wrong).await.unwrap_err().code(), Code::InvalidArgument);
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn conditions_say_since_when_they_hold() {
+    let gateway = Gateway::start().await;
+    let mut functions = gateway.functions().await;
+    let created = Box::pin(functions.create(create("greet"))).await.unwrap().into_inner().component.unwrap();
+    let metadata = created.metadata.unwrap();
+    assert_eq!(metadata.delete_time, None);
+    let conditions = created.status.unwrap().conditions;
+    let kinds: Vec<&str> = conditions.iter().map(|condition| condition.r#type.as_str()).collect();
+    assert_eq!(kinds, ["Placed", "Ready"]);
+    for condition in &conditions {
+        assert_eq!(condition.last_transition_time, metadata.create_time, "{}", condition.r#type);
+    }
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_a_cluster_without_a_session_it_is_shown_what_is_known() {
+    let gateway = Gateway::start().await;
+    let (identity, _token) = join(&gateway).await;
+    let mut clusters = ClusterServiceClient::new(gateway.channel(Some(gateway.admin.clone())).await);
+    let east = || isthmus_proto::cluster::v1::GetClusterRequest { name: "east".into() };
+    let before = clusters.get_cluster(east()).await.unwrap().into_inner();
+    assert_eq!((before.last_seen_time, before.acknowledged_set_generation), (None, None));
+    assert_eq!(before.health_time, before.join_time, "it is disconnected since it joined");
+
+    let mut agent = SyncServiceClient::new(gateway.channel(Some(identity)).await);
+    let (sender, outbound) = frames(FromAgent::Hello(sync::Hello::default()));
+    let mut inbound = agent.session(outbound).await.unwrap().into_inner();
+    let delta = loop {
+        if let Some(ToAgent::Delta(delta)) = inbound.message().await.unwrap().unwrap().frame {
+            break delta;
+        }
+    };
+    let (nonce, set_generation, digest) = (delta.nonce, delta.to_set_generation, delta.digest);
+    let ack = sync::Ack { nonce, set_generation, digest, ..sync::Ack::default() };
+    sender.send(sync::AgentFrame { frame: Some(FromAgent::Ack(ack)) }).await.unwrap();
+    // The session ends when the agent has no more to say.
+    drop(sender);
+    while let Ok(Some(_)) = inbound.message().await {}
+    let after = clusters.get_cluster(east()).await.unwrap().into_inner();
+    assert!(after.last_seen_time.is_some());
+    assert_eq!(after.acknowledged_set_generation, Some(set_generation));
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wrong_taint_leaves_the_labels_as_they_were_and_a_right_one_costs_one_commit() {
+    let gateway = Gateway::start().await;
+    let (_identity, _token) = join(&gateway).await;
+    let mut clusters = ClusterServiceClient::new(gateway.channel(Some(gateway.admin.clone())).await);
+    let update = |key: &str| isthmus_proto::cluster::v1::UpdateClusterRequest {
+        cluster: "east".into(),
+        labels: [("zone".to_owned(), "a".to_owned())].into(),
+        taints: vec![isthmus_proto::cluster::v1::Taint {
+            key: key.into(),
+            value: String::new(),
+            effect: component::TaintEffect::NoPlace.into(),
+        }],
+    };
+    let list = isthmus_proto::cluster::v1::ListClustersRequest::default();
+    let before = clusters.list_clusters(list.clone()).await.unwrap().into_inner();
+    let refused = clusters.update_cluster(update("no key")).await.unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument);
+    assert_eq!(clusters.list_clusters(list.clone()).await.unwrap().into_inner(), before);
+    let updated = clusters.update_cluster(update("gpu")).await.unwrap().into_inner();
+    assert_eq!((updated.labels.len(), updated.taints.len()), (1, 1));
+    assert_eq!(updated.log_index, before.log_index + 1);
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_components_of_a_text_share_commits_in_their_order_and_each_has_its_own_result() {
+    use isthmus_proto::component::v1::manifest_service_client::ManifestServiceClient;
+    let gateway = Gateway::start().await;
+    let mut manifests = ManifestServiceClient::new(gateway.channel(Some(gateway.admin.clone())).await);
+    let document = |name: &str, kind: &str| {
+        let spec = "spec: {className: f.F, runtime: {type: java, package: {location: 'builtin://f'}}";
+        let input = if kind == "Source" { "output: {topic: t}}" } else { "input: {topics: {in: {}}}}" };
+        format!("apiVersion: isthmus.io/v1\nkind: {kind}\nmetadata: {{name: {name}}}\n{spec}, {input}\n")
+    };
+    let mut documents: Vec<String> = (0..300).map(|n| document(&format!("f{n}"), "Function")).collect();
+    // The name is taken, and what comes after it is applied all the same.
+    let mut functions = gateway.functions().await;
+    Box::pin(functions.create(create("taken"))).await.unwrap();
+    documents.push(document("taken", "Source"));
+    documents.push(document("last", "Function"));
+    let request = component::ApplyManifestRequest {
+        manifest: documents.join("---\n").into_bytes(),
+        ..component::ApplyManifestRequest::default()
+    };
+    let results = manifests.apply_manifest(request).await.unwrap().into_inner().results;
+    assert_eq!(results.len(), 302);
+    let index = |at: usize| match &results[at].outcome {
+        Some(component::manifest_result::Outcome::Change(change)) => Some(change.log_index),
+        _ => None,
+    };
+    assert_eq!(index(300), None);
+    let indices: Vec<u64> = (0..302).filter(|at| *at != 300).map(|at| index(at).unwrap()).collect();
+    assert!(indices.is_sorted(), "{indices:?}");
+    gateway.stop().await;
+}

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use hashbrown::HashMap;
 use isthmus_model::name::Uid;
 use isthmus_model::observation::Observation;
+use isthmus_model::order::UnixMillis;
 use parking_lot::RwLock;
 use tokio::sync::watch;
 
@@ -30,7 +31,18 @@ struct Inner {
 struct Entry {
     version: u64,
     /// Mostly one.
-    seen: Vec<(ClusterId, Observation)>,
+    seen: Vec<Seen>,
+}
+
+/// What one cluster sees of one component.
+#[derive(Debug)]
+pub struct Seen {
+    /// Which cluster.
+    pub cluster: ClusterId,
+    /// The newest observation.
+    pub observation: Observation,
+    /// Since when its phase, of its generation, has been what it is: as far back as this gateway was told.
+    pub since: UnixMillis,
 }
 
 impl Default for Observed {
@@ -65,7 +77,7 @@ impl Observed {
     /// A cluster does not belong to the federation any more.
     pub fn forget_cluster(&self, cluster: ClusterId) {
         let uids: Vec<Uid> =
-            self.with_all(|uid, seen| seen.iter().any(|(of, _)| *of == cluster).then_some(uid));
+            self.with_all(|uid, seen| seen.iter().any(|seen| seen.cluster == cluster).then_some(uid));
         self.forget(cluster, uids);
     }
 
@@ -82,11 +94,11 @@ impl Observed {
 
     /// All components that a cluster has been heard of.
     pub fn uids_of(&self, cluster: ClusterId) -> Vec<Uid> {
-        self.with_all(|uid, seen| seen.iter().any(|(of, _)| *of == cluster).then_some(uid))
+        self.with_all(|uid, seen| seen.iter().any(|seen| seen.cluster == cluster).then_some(uid))
     }
 
     /// The observations of one component. `look` must be short.
-    pub fn of<T>(&self, uid: Uid, look: impl FnOnce(&[(ClusterId, Observation)]) -> T) -> T {
+    pub fn of<T>(&self, uid: Uid, look: impl FnOnce(&[Seen]) -> T) -> T {
         let inner = self.inner.read();
         look(inner.by_uid.get(&uid).map(|entry| entry.seen.as_slice()).unwrap_or_default())
     }
@@ -121,7 +133,7 @@ impl Observed {
         });
     }
 
-    fn with_all<T>(&self, look: impl Fn(Uid, &[(ClusterId, Observation)]) -> Option<T>) -> Vec<T> {
+    fn with_all<T>(&self, look: impl Fn(Uid, &[Seen]) -> Option<T>) -> Vec<T> {
         self.inner.read().by_uid.iter().filter_map(|(uid, entry)| look(*uid, &entry.seen)).collect()
     }
 }
@@ -130,13 +142,23 @@ impl Inner {
     fn put(&mut self, cluster: ClusterId, observation: Observation) {
         let uid = observation.uid;
         let entry = self.by_uid.entry(uid).or_default();
-        match entry.seen.iter_mut().find(|(of, _)| *of == cluster) {
-            Some((_, known)) if known.generation > observation.generation || *known == observation => return,
-            Some((_, known)) => *known = observation,
+        let since = observation.observed_at;
+        match entry.seen.iter_mut().find(|seen| seen.cluster == cluster) {
+            Some(Seen { observation: known, .. })
+                if known.generation > observation.generation || *known == observation =>
+            {
+                return;
+            }
+            Some(seen) => {
+                let known = std::mem::replace(&mut seen.observation, observation);
+                if (known.generation, known.phase) != (seen.observation.generation, seen.observation.phase) {
+                    seen.since = since;
+                }
+            }
             None => {
                 // Exactly as much room as it takes: there is one of these for every component.
                 entry.seen.reserve_exact(1);
-                entry.seen.push((cluster, observation));
+                entry.seen.push(Seen { cluster, observation, since });
             }
         }
         self.mark(uid);
@@ -144,7 +166,7 @@ impl Inner {
 
     fn take(&mut self, uid: Uid, which: impl Fn(ClusterId) -> bool) {
         let Some(entry) = self.by_uid.get_mut(&uid) else { return };
-        entry.seen.retain(|(of, _)| !which(*of));
+        entry.seen.retain(|seen| !which(seen.cluster));
         if entry.seen.is_empty() {
             let version = entry.version;
             self.by_uid.remove(&uid);

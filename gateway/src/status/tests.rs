@@ -1,4 +1,5 @@
 use isthmus_model::name::Uid;
+use isthmus_model::observation::Observation;
 use proptest::prelude::*;
 
 use super::*;
@@ -8,7 +9,12 @@ fn uid() -> Uid {
     Uid::from_slice(&[1; 16]).unwrap()
 }
 
-fn seen(generation: u64, phase: Phase, ready: u32) -> Observation {
+fn seen(generation: u64, phase: Phase, ready: u32) -> Seen {
+    let observation = observation(generation, phase, ready);
+    Seen { cluster: ClusterId(1), since: observation.observed_at, observation }
+}
+
+fn observation(generation: u64, phase: Phase, ready: u32) -> Observation {
     Observation {
         uid: uid(),
         generation: Generation(generation),
@@ -23,15 +29,16 @@ fn seen(generation: u64, phase: Phase, ready: u32) -> Observation {
     }
 }
 
-fn share<'a>(cluster: &'a ClusterName, seen: Option<&'a Observation>) -> Share<'a> {
+fn share<'a>(cluster: &'a ClusterName, seen: Option<&'a Seen>) -> Share<'a> {
     Share {
         cluster,
         pulsar: "p",
         generation: Generation(5),
         replicas: 2,
+        told: UnixMillis(3),
         removed: false,
         seen,
-        connected: true,
+        away: None,
     }
 }
 
@@ -49,7 +56,7 @@ fn words_follow_from_what_was_told_and_what_was_seen() {
         seen(6, Phase::Degraded, 1),
     );
     let removed = Share { removed: true, ..share(&east, Some(&progressing)) };
-    let away = Share { connected: false, ..share(&east, Some(&ready)) };
+    let away = Share { away: Some(UnixMillis(9)), ..share(&east, Some(&ready)) };
     for (what, terminating, shares, summary, standing, reason) in [
         ("nowhere", false, vec![], Summary::Parked, "", None),
         (
@@ -117,9 +124,9 @@ proptest! {
     fn an_older_generation_never_wins_whatever_the_order(generations in proptest::collection::vec(1_u64..6, 1..20)) {
         let observed = Observed::default();
         for generation in &generations {
-            observed.observe(ClusterId(1), [seen(*generation, Phase::Ready, 1)]);
+            observed.observe(ClusterId(1), [observation(*generation, Phase::Ready, 1)]);
         }
-        let newest = observed.of(uid(), |seen| seen[0].1.generation.0);
+        let newest = observed.of(uid(), |seen| seen[0].observation.generation.0);
         prop_assert_eq!(Some(newest), generations.into_iter().max());
     }
 }
@@ -127,12 +134,50 @@ proptest! {
 #[test]
 fn who_is_behind_learns_of_each_component_once() {
     let observed = Observed::default();
-    observed.observe(ClusterId(1), [seen(1, Phase::Progressing, 0)]);
-    observed.observe(ClusterId(1), [seen(1, Phase::Ready, 1)]);
+    observed.observe(ClusterId(1), [observation(1, Phase::Progressing, 0)]);
+    observed.observe(ClusterId(1), [observation(1, Phase::Ready, 1)]);
     let (uids, version) = observed.changed_since(0, 10);
     assert_eq!(uids, [uid()]);
-    observed.observe(ClusterId(1), [seen(1, Phase::Ready, 1)]);
+    observed.observe(ClusterId(1), [observation(1, Phase::Ready, 1)]);
     assert_eq!(observed.changed_since(version, 10), (vec![], version));
     observed.forget(ClusterId(1), [uid()]);
     assert_eq!(observed.of(uid(), <[_]>::len), 0);
+}
+
+#[test]
+fn ready_since_the_last_cluster_and_not_ready_since_the_first() {
+    let (east, west) = (name("east"), name("west"));
+    let since = |at, seen| Seen { since: UnixMillis(at), ..seen };
+    let (early, late) = (since(10, seen(5, Phase::Ready, 2)), since(20, seen(5, Phase::Ready, 2)));
+    let (failing, failed) = (since(30, seen(5, Phase::Degraded, 1)), since(40, seen(5, Phase::Degraded, 1)));
+    let old = since(10, seen(4, Phase::Ready, 2));
+    let away = Share { away: Some(UnixMillis(50)), ..share(&west, Some(&late)) };
+    for (what, shares, expected) in [
+        ("nowhere", vec![], None),
+        ("ready", vec![share(&east, Some(&early)), share(&west, Some(&late))], Some(20)),
+        ("one fails", vec![share(&east, Some(&early)), share(&west, Some(&failing))], Some(30)),
+        ("both fail", vec![share(&east, Some(&failed)), share(&west, Some(&failing))], Some(30)),
+        ("told anew", vec![share(&east, Some(&old)), share(&west, Some(&late))], Some(3)),
+        ("not heard of", vec![share(&east, None)], Some(3)),
+        ("gone silent", vec![share(&east, Some(&early)), away], Some(50)),
+    ] {
+        assert_eq!(fold(false, shares).since, expected.map(UnixMillis), "{what}");
+    }
+}
+
+#[test]
+fn a_phase_holds_since_it_was_first_seen_of_its_generation() {
+    let observed = Observed::default();
+    let mut at = 0;
+    let mut since = |generation, phase, ready| {
+        at += 10;
+        let seen = Observation { observed_at: UnixMillis(at), ..observation(generation, phase, ready) };
+        observed.observe(ClusterId(1), [seen]);
+        observed.of(uid(), |seen| seen[0].since.0)
+    };
+    assert_eq!(since(1, Phase::Progressing, 0), 10);
+    assert_eq!(since(1, Phase::Progressing, 1), 10);
+    assert_eq!(since(1, Phase::Ready, 2), 30);
+    assert_eq!(since(2, Phase::Ready, 2), 40);
+    assert_eq!(since(2, Phase::Ready, 1), 40);
 }

@@ -167,10 +167,13 @@ pub enum ClusterChange {
     Declare(Declared),
     /// Its session got better or worse.
     Health(Health),
-    /// An operator replaces its labels.
-    Labels(Labels),
-    /// An operator replaces its taints.
-    Taints(Vec<Taint>),
+    /// An operator replaces its labels and taints.
+    Update {
+        /// All its labels.
+        labels: Labels,
+        /// All its taints.
+        taints: Vec<Taint>,
+    },
     /// Nothing new is placed there.
     Cordon,
     /// Something new may be placed there again.

@@ -43,6 +43,9 @@ pub enum LogEnd {
     Slow,
 }
 
+/// Stands for no set at all: even an empty one has a number that can be acknowledged.
+const NOTHING: u64 = u64::MAX;
+
 /// One connected cluster, as everybody but its session sees it.
 #[derive(Debug)]
 pub struct Link {
@@ -68,8 +71,9 @@ impl Link {
     }
 
     /// The set that the agent has acknowledged last in this session.
-    pub fn acknowledged(&self) -> SetGeneration {
-        SetGeneration(self.acknowledged.load(Ordering::Relaxed))
+    pub fn acknowledged(&self) -> Option<SetGeneration> {
+        let set = self.acknowledged.load(Ordering::Relaxed);
+        (set != NOTHING).then_some(SetGeneration(set))
     }
 
     /// Removals that the agent holds back.
@@ -91,10 +95,20 @@ impl Link {
     }
 }
 
-/// All connected clusters.
+/// What is left of a session that ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Past {
+    /// When the agent last said something.
+    pub last_heard: UnixMillis,
+    /// The set that it acknowledged last; `None` when it acknowledged none in that session.
+    pub acknowledged: Option<SetGeneration>,
+}
+
+/// All connected clusters, and those that were since the gateway started.
 #[derive(Debug)]
 pub struct Registry {
     links: Mutex<HashMap<ClusterName, Arc<Link>>>,
+    past: Mutex<HashMap<ClusterName, Past>>,
     next: AtomicU64,
     /// Counts changes, for who shows clusters.
     version: watch::Sender<u64>,
@@ -102,7 +116,12 @@ pub struct Registry {
 
 impl Default for Registry {
     fn default() -> Self {
-        Self { links: Mutex::default(), next: AtomicU64::new(0), version: watch::Sender::new(0) }
+        Self {
+            links: Mutex::default(),
+            past: Mutex::default(),
+            next: AtomicU64::new(0),
+            version: watch::Sender::new(0),
+        }
     }
 }
 
@@ -125,12 +144,13 @@ impl Registry {
             connected_at: now,
             orders,
             end: CancellationToken::new(),
-            acknowledged: AtomicU64::new(0),
+            acknowledged: AtomicU64::new(NOTHING),
             last_heard: AtomicU64::new(now.0),
             held: Mutex::new(None),
         });
         let older = self.links.lock().insert(cluster.clone(), link.clone());
         if let Some(older) = older {
+            self.remember(&older);
             tracing::info!(cluster = %cluster, "a newer session of cluster {cluster} replaces the older one");
             older.end.cancel();
         }
@@ -162,9 +182,29 @@ impl Registry {
     pub fn end(&self, cluster: &ClusterName) {
         let ended = self.links.lock().remove(cluster);
         if let Some(link) = ended {
+            self.remember(&link);
             link.end.cancel();
             self.changed();
         }
+    }
+
+    /// What is left of the last session of a cluster that has none; `None` when it had none since the gateway started.
+    pub fn past(&self, cluster: &ClusterName) -> Option<Past> {
+        self.past.lock().get(cluster).copied()
+    }
+
+    /// A cluster does not belong to the federation any more.
+    pub fn forget(&self, cluster: &ClusterName) {
+        self.end(cluster);
+        self.past.lock().remove(cluster);
+    }
+
+    fn remember(&self, link: &Link) {
+        let mut past = self.past.lock();
+        // A newer session that acknowledged nothing does not undo what an older one did.
+        let before = past.get(&link.cluster).and_then(|past| past.acknowledged);
+        let acknowledged = link.acknowledged().or(before);
+        past.insert(link.cluster.clone(), Past { last_heard: link.last_heard(), acknowledged });
     }
 
     /// Tells of changes. Only the newest is kept.
@@ -204,6 +244,7 @@ impl Drop for Place {
         if own {
             links.remove(&self.link.cluster);
             drop(links);
+            self.registry.remember(&self.link);
             self.registry.changed();
         }
     }
@@ -224,5 +265,22 @@ mod tests {
         assert_eq!(registry.get(&east).map(|link| link.connected_at()), Some(UnixMillis(2)));
         registry.end(&east);
         assert!(newer.end().is_cancelled() && registry.is_empty());
+    }
+
+    #[test]
+    fn of_a_session_that_ended_it_is_known_when_it_was_heard_and_what_it_acknowledged() {
+        let registry = Arc::new(Registry::default());
+        let east = ClusterName::new("east").unwrap();
+        assert_eq!(registry.past(&east), None);
+        let first = registry.enter(&east, UnixMillis(1));
+        first.link().acknowledge(SetGeneration(0));
+        first.link().heard(UnixMillis(5));
+        drop(first);
+        let past = Past { last_heard: UnixMillis(5), acknowledged: Some(SetGeneration(0)) };
+        assert_eq!(registry.past(&east), Some(past));
+        drop(registry.enter(&east, UnixMillis(9)));
+        assert_eq!(registry.past(&east), Some(Past { last_heard: UnixMillis(9), ..past }));
+        registry.forget(&east);
+        assert_eq!(registry.past(&east), None);
     }
 }

@@ -99,6 +99,7 @@ impl Sessions {
             for (cluster, health) in changed {
                 if self.store.peek(|state| state.cluster(&cluster).is_none()).0 {
                     self.monitor.lock().forget(&cluster);
+                    self.registry.forget(&cluster);
                     continue;
                 }
                 tracing::warn!(cluster = %cluster, health = ?health, "cluster {cluster} is {health:?}");

@@ -46,6 +46,7 @@ pub(super) fn joined(
             seen: HashMap::new(),
             identity: Identity::new(certificate.clone(), *renewal),
             confirmed: None,
+            health_since: commit.time,
         },
     );
     use_up(state, commit, change);
@@ -78,10 +79,10 @@ pub(super) fn changed(state: &mut State, commit: &Commit, name: &ClusterName, ch
             identity.renewal = renewal.unwrap_or(identity.renewal);
         }),
         ClusterChange::Declare(declared) => cluster.declared = declared.clone(),
-        ClusterChange::Labels(labels) => cluster.labels = labels.clone(),
-        ClusterChange::Taints(taints) => {
-            cluster.taints.clone_from(taints);
-            if taints.iter().any(|taint| taint.effect == TaintEffect::Evict) {
+        ClusterChange::Update { labels, taints } => {
+            cluster.labels.clone_from(labels);
+            let known = std::mem::replace(&mut cluster.taints, taints.clone());
+            if known != *taints && taints.iter().any(|taint| taint.effect == TaintEffect::Evict) {
                 drive_away(state, id);
             }
         }
@@ -105,7 +106,11 @@ pub(super) fn changed(state: &mut State, commit: &Commit, name: &ClusterName, ch
             }
         }
         ClusterChange::Forget => return forget(state, commit, id),
-        ClusterChange::Health(_) => {}
+        ClusterChange::Health(_) => {
+            if let Some(cluster) = state.clusters.get_mut(&id) {
+                cluster.health_since = commit.time;
+            }
+        }
     }
     let health = if let ClusterChange::Health(health) = change { *health } else { health };
     state.sites.put(id, Arc::new(cluster), health);
@@ -123,8 +128,9 @@ fn helped(change: &ClusterChange) -> &'static [Reason] {
             &[Reason::MissingCapability, Reason::InsufficientCapacity, Reason::SpreadUnsatisfied]
         }
         ClusterChange::Health(_) => &[Reason::Disconnected, Reason::SpreadUnsatisfied],
-        ClusterChange::Labels(_) => &[Reason::SelectorMismatch, Reason::SpreadUnsatisfied],
-        ClusterChange::Taints(_) => &[Reason::UntoleratedTaint, Reason::SpreadUnsatisfied],
+        ClusterChange::Update { .. } => {
+            &[Reason::SelectorMismatch, Reason::UntoleratedTaint, Reason::SpreadUnsatisfied]
+        }
         ClusterChange::Uncordon => &[Reason::Cordoned, Reason::SpreadUnsatisfied],
         ClusterChange::Link { .. } | ClusterChange::Unlink { .. } => {
             &[Reason::PulsarNotLinked, Reason::SpreadUnsatisfied]
@@ -184,6 +190,7 @@ pub(crate) fn see(state: &mut State, id: ClusterId, index: LogIndex) {
     if changed.is_empty() {
         return;
     }
+    let now = state.time;
     for (slot, uid) in members(state, id) {
         let Some(component) = state.components.get_mut(slot) else { continue };
         let Some(entry) = component.entries.iter_mut().find(|entry| entry.cluster == id) else { continue };
@@ -191,6 +198,7 @@ pub(crate) fn see(state: &mut State, id: ClusterId, index: LogIndex) {
             continue;
         }
         let held = std::mem::replace(&mut entry.generation, index.into());
+        entry.since = now;
         component.changed = index;
         if let Some(cluster) = state.clusters.get_mut(&id) {
             cluster.desired.upsert(slot, uid, Some(held), index.into());
@@ -205,9 +213,9 @@ fn forget(state: &mut State, commit: &Commit, id: ClusterId) {
     let slots: Vec<Slot> = cluster.desired.members().chain(cluster.desired.removals()).collect();
     for slot in slots {
         let Some(uid) = state.components.get(slot).map(|component| component.uid) else { continue };
-        component::change(state, uid, |state, slot| {
+        component::change(state, commit, uid, |state, slot| {
             component::drop_entry(state, slot, id);
-            let Some(component) = state.components.get_mut(slot).filter(|component| !component.terminating)
+            let Some(component) = state.components.get_mut(slot).filter(|component| !component.terminating())
             else {
                 return;
             };

@@ -19,8 +19,8 @@ pub(super) fn create(state: &mut State, commit: &Commit, write: &Write) {
         name: write.name.name.clone(),
         namespace,
         kind: write.kind,
-        terminating: false,
         created: commit.time,
+        turns: None,
         changed: commit.index,
         current,
         older: None,
@@ -35,7 +35,7 @@ pub(super) fn create(state: &mut State, commit: &Commit, write: &Write) {
 
 pub(super) fn update(state: &mut State, commit: &Commit, write: &Write, uid: Uid, revision: Revision) {
     let version = version(state, commit, write, revision);
-    change(state, uid, |state, slot| {
+    change(state, commit, uid, |state, slot| {
         let Some(component) = state.components.get_mut(slot) else { return };
         component.changed = commit.index;
         let dropped = component.advance(version);
@@ -70,7 +70,7 @@ pub(super) fn place(
     removed: &[ClusterId],
     waits: Option<Refusals>,
 ) {
-    change(state, uid, |state, slot| {
+    change(state, commit, uid, |state, slot| {
         let Some(component) = state.components.get_mut(slot) else { return };
         component.changed = commit.index;
         let waited = component.waiting.as_deref().copied();
@@ -109,6 +109,7 @@ fn assign(state: &mut State, commit: &Commit, slot: Slot, share: &Assigned) {
         reserved: share.reserved,
         generation: commit.index.into(),
         revision: share.revision,
+        since: commit.time,
         demand,
         removed: false,
     };
@@ -133,6 +134,7 @@ fn remove(state: &mut State, commit: &Commit, slot: Slot, id: ClusterId) {
         return;
     };
     entry.removed = true;
+    entry.since = commit.time;
     let held = std::mem::replace(&mut entry.generation, commit.index.into());
     if let Some(cluster) = state.clusters.get_mut(&id) {
         cluster.desired.remove(slot, uid, Some(held));
@@ -141,10 +143,10 @@ fn remove(state: &mut State, commit: &Commit, slot: Slot, id: ClusterId) {
 }
 
 pub(super) fn terminate(state: &mut State, commit: &Commit, uid: Uid) {
-    change(state, uid, |state, slot| {
+    change(state, commit, uid, |state, slot| {
         let Some(component) = state.components.get_mut(slot) else { return };
         component.changed = commit.index;
-        component.terminating = true;
+        component.turn(|turns| turns.deleted = Some(commit.time));
         let clusters: Vec<ClusterId> = component.live().map(|entry| entry.cluster).collect();
         if let Some(waited) = component.waiting.take() {
             state.waiting.remove(uid, *waited);
@@ -157,7 +159,7 @@ pub(super) fn terminate(state: &mut State, commit: &Commit, uid: Uid) {
 }
 
 pub(super) fn stopped(state: &mut State, commit: &Commit, uid: Uid, cluster: ClusterId) {
-    change(state, uid, |state, slot| {
+    change(state, commit, uid, |state, slot| {
         drop_entry(state, slot, cluster);
         if let Some(component) = state.components.get_mut(slot) {
             component.changed = commit.index;
@@ -192,12 +194,16 @@ pub(super) fn gone(state: &mut State, uid: Uid) {
     release(state, older.chain([&component.current]));
 }
 
-/// Changes a component and keeps the account of what its namespace uses.
-pub(super) fn change(state: &mut State, uid: Uid, change: impl FnOnce(&mut State, Slot)) {
+/// Changes a component, notes when it was placed or lost its last place, and keeps the account of what its namespace uses.
+pub(super) fn change(state: &mut State, commit: &Commit, uid: Uid, change: impl FnOnce(&mut State, Slot)) {
     let Some(slot) = state.components.find(uid) else { return };
-    let Some(before) = state.components.get(slot).map(Component::usage) else { return };
+    let Some(component) = state.components.get(slot) else { return };
+    let (before, was_placed) = (component.usage(), !component.entries.is_empty());
     change(state, slot);
-    if let Some(component) = state.components.get(slot) {
+    if let Some(component) = state.components.get_mut(slot) {
+        if was_placed == component.entries.is_empty() {
+            component.turn(|turns| turns.placed = commit.time);
+        }
         let after = component.usage();
         if after != before {
             state.namespaces.account(component.namespace, before, after);

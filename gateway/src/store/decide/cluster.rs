@@ -39,8 +39,7 @@ pub(super) fn change(
         }
         ClusterChange::Declare(declared) => cluster.declared == *declared,
         ClusterChange::Health(health) => view.health() == *health,
-        ClusterChange::Labels(labels) => cluster.labels == *labels,
-        ClusterChange::Taints(taints) => cluster.taints == *taints,
+        ClusterChange::Update { labels, taints } => cluster.labels == *labels && cluster.taints == *taints,
         ClusterChange::Cordon => cluster.cordoned,
         ClusterChange::Uncordon => !cluster.cordoned,
         ClusterChange::Link { pulsar, link, default } => {
@@ -133,7 +132,7 @@ fn gone_with(state: &State, id: ClusterId) -> Vec<Effect> {
     let Some(cluster) = state.clusters.get(&id) else { return Vec::new() };
     let last = |slot| {
         let component = state.components.get(slot)?;
-        (component.terminating && component.entries.len() == 1).then_some(component.uid)
+        (component.terminating() && component.entries.len() == 1).then_some(component.uid)
     };
     let mut gone: Vec<_> = cluster.desired.removals().filter_map(last).collect();
     gone.sort_unstable();

@@ -75,7 +75,7 @@ fn update(
             ),
         ));
     }
-    if component.terminating {
+    if component.terminating() {
         return Err(Rejection::new(
             Reason::Terminating,
             format!(
@@ -136,7 +136,7 @@ pub(super) fn delete(state: &State, delete: &Delete) -> Result<Verdict, Rejectio
         .filter(|component| delete.uid.is_none_or(|uid| uid == component.uid))
         .ok_or_else(missing)?;
     let uid = component.uid;
-    if component.terminating {
+    if component.terminating() {
         let outcome = Outcome { index: state.applied, change: Change::Deleted { uid } };
         return Ok(Verdict::Nothing(outcome));
     }

@@ -29,7 +29,7 @@ pub(super) fn replan(state: &State, uids: &[Uid], may_evict: bool, cache: &mut C
 
 fn one(state: &State, uid: Uid, may_evict: bool, pending: &mut Pending, cache: &mut Cache) -> Option<Effect> {
     let component = state.components.get(state.components.find(uid)?)?;
-    if component.terminating {
+    if component.terminating() {
         return None;
     }
     let demand = &component.current.demand;

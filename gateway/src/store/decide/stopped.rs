@@ -29,7 +29,7 @@ pub(super) fn stopped(
             continue;
         }
         effects.push(Effect::Stopped { uid: removal.uid, cluster: id });
-        if component.terminating && component.entries.len() == 1 {
+        if component.terminating() && component.entries.len() == 1 {
             effects.extend(state.component_by_uid(removal.uid).map(ComponentView::gone));
         }
     }

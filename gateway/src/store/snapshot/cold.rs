@@ -8,7 +8,7 @@ use hashbrown::HashMap;
 use isthmus_model::access::{Binding, Scope};
 use isthmus_model::cluster::{Cluster, Health};
 use isthmus_model::name::Digest;
-use isthmus_model::order::{LogIndex, SetGeneration};
+use isthmus_model::order::{LogIndex, SetGeneration, UnixMillis};
 use isthmus_model::pulsar_cluster::PulsarCluster;
 use serde::{Deserialize, Serialize};
 
@@ -47,6 +47,7 @@ struct ColdCluster {
     renewal: SecretHash,
     #[serde(default)]
     confirmed: Option<Digest>,
+    health_since: UnixMillis,
 }
 
 impl Cold {
@@ -70,6 +71,7 @@ impl Cold {
                     older_certificates: view.identity().older.clone(),
                     renewal: view.identity().renewal,
                     confirmed: view.confirmed_deletions(),
+                    health_since: view.health_since(),
                 })
                 .collect(),
             packages: state.packages().cloned().collect(),
@@ -111,6 +113,7 @@ impl Cold {
                     renewal: cold.renewal,
                 },
                 confirmed: cold.confirmed,
+                health_since: cold.health_since,
             };
             state.clusters.insert(id, cluster);
             see(state, id, LogIndex(0));

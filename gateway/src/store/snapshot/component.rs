@@ -24,8 +24,9 @@ pub(super) struct ComponentRecord {
     name: String,
     #[prost(uint32, tag = "4")]
     kind: u32,
-    #[prost(bool, tag = "5")]
-    terminating: bool,
+    /// When its deletion was asked for.
+    #[prost(uint64, optional, tag = "5")]
+    deleted: Option<u64>,
     #[prost(uint64, tag = "6")]
     created: u64,
     #[prost(uint64, tag = "7")]
@@ -40,6 +41,9 @@ pub(super) struct ComponentRecord {
     /// A taint drives it away from where it is.
     #[prost(bool, tag = "11")]
     driven: bool,
+    /// When it went from placed to placed nowhere, or back, if it did since it was created.
+    #[prost(uint64, optional, tag = "12")]
+    placement_turned: Option<u64>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -74,6 +78,8 @@ struct EntryRecord {
     revision: u64,
     #[prost(bool, tag = "7")]
     removed: bool,
+    #[prost(uint64, tag = "8")]
+    since: u64,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -112,6 +118,7 @@ impl ComponentRecord {
             generation: entry.generation.0,
             revision: entry.revision.0,
             removed: entry.removed,
+            since: entry.since.0,
         };
         let older = component.older.iter().flat_map(|older| older.iter());
         Self {
@@ -119,7 +126,7 @@ impl ComponentRecord {
             namespace: component.namespace.0,
             name: component.name.to_string(),
             kind: kind_number(component.kind),
-            terminating: component.terminating,
+            deleted: component.turns().deleted.map(|at| at.0),
             created: component.created.0,
             changed: component.changed.0,
             versions: older.chain([&component.current]).map(version).collect(),
@@ -130,6 +137,7 @@ impl ComponentRecord {
                 woken,
             }),
             driven,
+            placement_turned: component.turns.as_ref().map(|turns| turns.placed.0),
         }
     }
 
@@ -149,14 +157,18 @@ impl ComponentRecord {
             name: name.clone(),
             namespace,
             kind: parse_kind(self.kind)?,
-            terminating: self.terminating,
             created: UnixMillis(self.created),
+            turns: None,
             changed: LogIndex(self.changed),
             current,
             older: if versions.is_empty() { None } else { Some(Box::new(versions)) },
             entries: Box::default(),
             waiting: waiting.map(Box::new),
         };
+        component.turn(|turns| {
+            turns.deleted = self.deleted.map(UnixMillis);
+            turns.placed = self.placement_turned.map_or(turns.placed, UnixMillis);
+        });
         let entries: Result<Box<[Entry]>, BadField> =
             self.entries.into_iter().map(|entry| entry.parse(&component)).collect();
         component.entries = entries?;
@@ -217,6 +229,7 @@ impl EntryRecord {
             reserved: self.reserved,
             generation: Generation(self.generation),
             revision,
+            since: UnixMillis(self.since),
             demand: version.demand.clone(),
             removed: self.removed,
         })

@@ -20,6 +20,8 @@ pub(crate) struct ClusterState {
     pub(crate) seen: HashMap<PulsarId, Arc<PulsarCluster>>,
     pub(crate) identity: Identity,
     pub(crate) confirmed: Option<Digest>,
+    /// When its health last changed.
+    pub(crate) health_since: UnixMillis,
 }
 
 /// What an agent proves itself with.

@@ -55,6 +55,8 @@ pub(crate) struct Entry {
     pub(crate) reserved: u32,
     pub(crate) generation: Generation,
     pub(crate) revision: Revision,
+    /// When it was last told.
+    pub(crate) since: UnixMillis,
     /// Of the revision: what a reserved instance takes.
     pub(crate) demand: Arc<Demand>,
     /// It shall run there no more, and the cluster has not said yet that it stopped.
@@ -70,14 +72,24 @@ pub(crate) struct Waiting {
     pub(crate) refusals: Refusals,
 }
 
+/// When a component last turned from one state into another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Turns {
+    /// When its deletion was asked for.
+    pub(crate) deleted: Option<UnixMillis>,
+    /// When it went from placed to placed nowhere, or back.
+    pub(crate) placed: UnixMillis,
+}
+
 #[derive(Debug, Clone)]
 pub(crate) struct Component {
     pub(crate) uid: Uid,
     pub(crate) name: ComponentName,
     pub(crate) namespace: NamespaceId,
     pub(crate) kind: ComponentKind,
-    pub(crate) terminating: bool,
     pub(crate) created: UnixMillis,
+    /// `None` while it has stood as it was created; boxed because that holds for most.
+    pub(crate) turns: Option<Box<Turns>>,
     /// The commit that last changed anything of it.
     pub(crate) changed: LogIndex,
     pub(crate) current: Version,
@@ -89,6 +101,26 @@ pub(crate) struct Component {
 }
 
 impl Component {
+    /// When it last turned; at its creation it was placed, or not.
+    pub(crate) fn turns(&self) -> Turns {
+        self.turns.as_deref().copied().unwrap_or(Turns { deleted: None, placed: self.created })
+    }
+
+    /// Whether it is being deleted.
+    pub(crate) fn terminating(&self) -> bool {
+        self.turns.as_ref().is_some_and(|turns| turns.deleted.is_some())
+    }
+
+    /// Notes a turn.
+    pub(crate) fn turn(&mut self, turn: impl FnOnce(&mut Turns)) {
+        let before = self.turns();
+        let mut after = before;
+        turn(&mut after);
+        if after != before {
+            self.turns = Some(Box::new(after));
+        }
+    }
+
     /// The spec of a kept revision.
     pub(crate) fn version(&self, revision: Revision) -> Option<&Version> {
         if revision == self.current.revision {
@@ -121,7 +153,7 @@ impl Component {
     /// What it counts for in quotas: what runs, or what it asks for while nothing does.
     pub(crate) fn usage(&self) -> Usage {
         let mut live = self.live().peekable();
-        let amounts = if self.terminating {
+        let amounts = if self.terminating() {
             Capacity::default()
         } else if live.peek().is_none() {
             self.current.demand.each.times(self.current.demand.reserved())

@@ -91,8 +91,8 @@ mod tests {
             name: "x".parse().unwrap(),
             namespace: NamespaceId(0),
             kind: isthmus_model::component::ComponentKind::Function,
-            terminating: false,
             created: UnixMillis(0),
+            turns: None,
             changed: LogIndex(0),
             current: Version {
                 revision: Revision(1),

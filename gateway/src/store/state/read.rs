@@ -222,7 +222,17 @@ impl<'s> ComponentView<'s> {
 
     /// Whether it is being deleted.
     pub fn terminating(&self) -> bool {
-        self.component.terminating
+        self.component.terminating()
+    }
+
+    /// When its deletion was asked for.
+    pub fn deleted_at(&self) -> Option<UnixMillis> {
+        self.component.turns().deleted
+    }
+
+    /// When it went from placed to placed nowhere, or back.
+    pub fn placement_turned_at(&self) -> UnixMillis {
+        self.component.turns().placed
     }
 
     /// When it was created.
@@ -287,6 +297,11 @@ impl<'s> AssignmentView<'s> {
         self.entry.generation
     }
 
+    /// When it was last changed.
+    pub fn since(&self) -> UnixMillis {
+        self.entry.since
+    }
+
     /// Which of the component's specs it is.
     pub fn revision(&self) -> Revision {
         self.entry.revision
@@ -327,6 +342,11 @@ impl<'s> ClusterView<'s> {
     /// How well its agent's session was last.
     pub fn health(&self) -> Health {
         self.site.health
+    }
+
+    /// When that last changed.
+    pub fn health_since(&self) -> UnixMillis {
+        self.cluster.health_since
     }
 
     /// What placement sees of it: what is reserved and what is free.

@@ -10,7 +10,8 @@ use crate::store::command::{Certificate, ClusterChange, Command, JoinToken, Reso
 use crate::store::commit::Change;
 
 fn taint(effect: TaintEffect) -> ClusterChange {
-    ClusterChange::Taints(vec![Taint { key: "busy".parse().unwrap(), value: String::new(), effect }])
+    let taints = vec![Taint { key: "busy".parse().unwrap(), value: String::new(), effect }];
+    ClusterChange::Update { labels: labels(&[]), taints }
 }
 
 #[test]
@@ -182,4 +183,36 @@ fn many_who_wait_are_planned_again_in_portions() {
         (store.places("f0"), store.places("f39")),
         ("a=1".to_owned(), "InsufficientCapacity".to_owned())
     );
+}
+
+#[test]
+fn labels_and_taints_change_in_one_commit_and_wake_whom_either_helps() {
+    let mut store = Store::with_clusters(&["a"], 5);
+    store.must(cluster("a", taint(TaintEffect::NoPlace)));
+    store.must(function("zoned").policy(|policy| policy.clusters = requires("zone", &["1"])).create());
+    assert_eq!(store.places("zoned"), "SelectorMismatch");
+    store.must(function("plain").create());
+    assert_eq!(store.places("plain"), "UntoleratedTaint");
+    let before = store.log.len();
+    store.lazy = true;
+    let both = ClusterChange::Update { labels: labels(&[("zone", "1")]), taints: Vec::new() };
+    store.must(cluster("a", both.clone()));
+    assert_eq!(store.log.len(), before + 1);
+    let view = store.state.cluster(&"a".parse().unwrap()).unwrap().cluster().clone();
+    assert_eq!((view.labels.clone(), view.taints.len()), (labels(&[("zone", "1")]), 0));
+    store.must(cluster("a", both));
+    assert_eq!(store.log.len(), before + 1, "what is so already is not written");
+    store.lazy = false;
+    store.must(function("last").create());
+    assert_eq!((store.places("zoned").as_str(), store.places("plain").as_str()), ("a=1", "a=1"));
+}
+
+#[test]
+fn a_clusters_health_has_the_time_of_its_command() {
+    let mut store = Store::with_clusters(&["a"], 5);
+    store.time = 5_000;
+    store.must(cluster("a", ClusterChange::Health(Health::Suspect)));
+    store.must(cluster("a", ClusterChange::Cordon));
+    let view = store.state.cluster(&"a".parse().unwrap()).unwrap();
+    assert_eq!(view.health_since(), UnixMillis(5_001));
 }

@@ -290,3 +290,29 @@ fn an_explanation_names_every_cluster_and_what_would_have_to_change() {
     let preview = store.state.preview(UnixMillis(1), &write).unwrap();
     insta::assert_yaml_snapshot!(preview.report);
 }
+
+#[test]
+fn a_component_remembers_when_it_was_placed_lost_its_place_and_was_to_be_deleted() {
+    let mut store = Store::default();
+    store.must(pulsar("main"));
+    let turns = |store: &Store| {
+        let view = store.state.component(&"t/n/f".parse().unwrap()).unwrap();
+        (view.created_at().0, view.placement_turned_at().0, view.deleted_at().map(|at| at.0))
+    };
+    store.time = 99;
+    store.must(function("f").create());
+    assert_eq!(turns(&store), (100, 100, None));
+    store.time = 199;
+    store.join("a", &[], 5);
+    let (_, placed, _) = turns(&store);
+    assert!(placed > 200, "it was placed by the planner's own command, after the cluster could take it");
+    store.time = 299;
+    store.must(function("f").replicas(2).apply());
+    assert_eq!(turns(&store), (100, placed, None), "it is placed as before");
+    store.time = 399;
+    store.must(delete("f"));
+    assert_eq!(turns(&store), (100, placed, Some(400)));
+    store.time = 499;
+    store.must(delete("f"));
+    assert_eq!(turns(&store), (100, placed, Some(400)), "asked for once");
+}

@@ -306,7 +306,8 @@ pub(crate) fn dump(state: &State) -> BTreeMap<String, String> {
     let mut dump = BTreeMap::new();
     dump.insert("applied".to_owned(), state.applied().to_string());
     for view in state.components(None, None, None) {
-        let mut text = format!("{:?} {} {:?}", view.kind(), view.terminating(), view.waits_for());
+        let turns = (view.deleted_at(), view.placement_turned_at());
+        let mut text = format!("{:?} {turns:?} {:?}", view.kind(), view.waits_for());
         for version in view.revisions() {
             write!(text, "\n  {version:?}").unwrap();
         }
@@ -314,9 +315,10 @@ pub(crate) fn dump(state: &State) -> BTreeMap<String, String> {
             .assignments()
             .map(|assignment| {
                 format!(
-                    "{} g{} r{} {}/{} {} {:?}",
+                    "{} g{} since {:?} r{} {}/{} {} {:?}",
                     assignment.cluster(),
                     assignment.generation(),
+                    assignment.since(),
                     assignment.revision(),
                     assignment.replicas(),
                     assignment.reserved(),

@@ -149,18 +149,24 @@ fn run(store: &mut Store, act: &Act) {
             return;
         }
         Act::Cluster(cluster, change) => {
+            let known = store.state.cluster(&name(cluster)).map(|view| view.cluster().clone());
+            let (held, taints) =
+                known.map(|cluster| (cluster.labels.clone(), cluster.taints.clone())).unwrap_or_default();
             let change = match change {
                 Change::Capacity(room) => capacity(*room),
                 Change::Health(health) => ClusterChange::Health(*health),
-                Change::Taint(effect) => ClusterChange::Taints(
-                    effect
+                Change::Taint(effect) => ClusterChange::Update {
+                    labels: held,
+                    taints: effect
                         .map(|effect| Taint { key: "k".parse().unwrap(), value: String::new(), effect })
                         .into_iter()
                         .collect(),
-                ),
+                },
                 Change::Cordon(true) => ClusterChange::Cordon,
                 Change::Cordon(false) => ClusterChange::Uncordon,
-                Change::Zone(zone) => ClusterChange::Labels(labels(&[("zone", &zone.to_string())])),
+                Change::Zone(zone) => {
+                    ClusterChange::Update { labels: labels(&[("zone", &zone.to_string())]), taints }
+                }
                 Change::Forget => ClusterChange::Forget,
             };
             let Command::Cluster { change, .. } = on(change) else { return };
@@ -224,10 +230,16 @@ fn check(state: &State) {
                 digests.entry(entry.cluster).or_default().insert(component.uid, entry.generation);
             }
         }
-        assert!(!component.terminating || component.live().count() == 0, "nothing lives of what is deleted");
-        assert!(!component.terminating || !component.entries.is_empty(), "gone when the last has stopped");
+        assert!(
+            !component.terminating() || component.live().count() == 0,
+            "nothing lives of what is deleted"
+        );
+        assert!(!component.terminating() || !component.entries.is_empty(), "gone when the last has stopped");
         let waits = component.waiting.is_some();
-        assert!(waits || component.terminating || component.live().count() > 0, "placed, or waiting for it");
+        assert!(
+            waits || component.terminating() || component.live().count() > 0,
+            "placed, or waiting for it"
+        );
     }
     for view in state.clusters() {
         let desired = state.desired(&view.cluster().name).unwrap();

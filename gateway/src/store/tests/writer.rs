@@ -251,7 +251,8 @@ async fn who_waits_is_placed_by_the_writer_itself_and_driven_out_only_after_the_
     let evict = isthmus_model::policy::TaintEffect::Evict;
     let taint =
         isthmus_model::policy::Taint { key: "k".parse().unwrap(), value: String::new(), effect: evict };
-    running.must(cluster("a", crate::store::command::ClusterChange::Taints(vec![taint]))).await;
+    let update = crate::store::command::ClusterChange::Update { labels: labels(&[]), taints: vec![taint] };
+    running.must(cluster("a", update)).await;
     running.must(function("g").create()).await;
     assert_eq!(places("f").await.unwrap(), ["a"], "the agents have not had time to come back");
     running.handle.lift_barrier().await.unwrap();
