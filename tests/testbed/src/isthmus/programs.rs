@@ -35,7 +35,8 @@ struct Message {
 
 impl Programs {
     /// Builds them, with cargo's own progress on standard error, into the target directory in use: the one that the
-    /// environment names, else the one that this program was built into, else the cache's.
+    /// environment names, else of a test the one that it was built into, else the cache's. So what a test that cargo started
+    /// by itself needs is not built twice, and all chores share one directory, which outlives a checkout.
     pub async fn build(cache: &Cache) -> Result<Self, Error> {
         let mut cargo = Command::from(cargo());
         if env::var_os("CARGO_TARGET_DIR").is_none() {
@@ -70,9 +71,24 @@ impl Programs {
     }
 }
 
-/// The target directory that holds the running program: `TARGET/debug/xtask`, `TARGET/debug/deps/suites-…`.
+/// The target directory that holds the running test: `TARGET/debug/deps/suites-…`.
 fn own_target_dir() -> Option<PathBuf> {
-    let own = env::current_exe().ok()?;
-    let profile = own.ancestors().find(|path| path.file_name().is_some_and(|name| name == "debug"))?;
-    profile.parent().map(Path::to_owned)
+    target_of_test(&env::current_exe().ok()?)
+}
+
+fn target_of_test(program: &Path) -> Option<PathBuf> {
+    let deps = program.parent().filter(|path| path.ends_with("debug/deps"))?;
+    deps.ancestors().nth(2).map(Path::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_test_builds_where_it_was_built_and_a_chore_does_not() {
+        let target = |program: &str| target_of_test(Path::new(program));
+        assert_eq!(target("/src/target/debug/deps/suites-1234"), Some("/src/target".into()));
+        assert_eq!(target("/src/target/debug/xtask"), None);
+    }
 }
