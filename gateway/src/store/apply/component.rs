@@ -113,7 +113,9 @@ fn assign(state: &mut State, commit: &Commit, slot: Slot, share: &Assigned) {
         demand,
         removed: false,
     };
+    let needs = component.details(&entry);
     let old = component.set_entry(share.cluster, Some(entry));
+    let needed = old.as_ref().filter(|old| !old.removed).and_then(|old| component.details(old));
     if let Some(old) = &old {
         state.sites.release(share.cluster, old.demand.each.times(old.reserved));
         state.waiting.wake(CAPACITY);
@@ -122,6 +124,8 @@ fn assign(state: &mut State, commit: &Commit, slot: Slot, share: &Assigned) {
     if let Some(cluster) = state.clusters.get_mut(&share.cluster) {
         let held = old.filter(|old| !old.removed).map(|old| old.generation);
         cluster.desired.upsert(slot, uid, held, commit.index.into());
+        cluster.desired.hold(needs.as_deref());
+        cluster.desired.release(needed.as_deref());
         state.touch(share.cluster);
     }
 }
@@ -136,8 +140,10 @@ fn remove(state: &mut State, commit: &Commit, slot: Slot, id: ClusterId) {
     entry.removed = true;
     entry.since = commit.time;
     let held = std::mem::replace(&mut entry.generation, commit.index.into());
+    let needed = component.entry(id).and_then(|entry| component.details(entry));
     if let Some(cluster) = state.clusters.get_mut(&id) {
         cluster.desired.remove(slot, uid, Some(held));
+        cluster.desired.release(needed.as_deref());
         state.touch(id);
     }
 }

@@ -195,9 +195,11 @@ impl ComponentRecord {
             let Some(cluster) = state.clusters.get_mut(&entry.cluster) else { continue };
             if entry.removed {
                 cluster.desired.load_removal(slot);
-            } else {
-                cluster.desired.load_upsert(slot, uid, None, entry.generation);
+                continue;
             }
+            cluster.desired.load_upsert(slot, uid, None, entry.generation);
+            let needs = state.components.get(slot).and_then(|component| component.details(entry));
+            cluster.desired.hold(needs.as_deref());
         }
         Ok(())
     }

@@ -129,6 +129,11 @@ impl Component {
         self.older.as_ref()?.iter().find(|version| version.revision == revision)
     }
 
+    /// What is known of the spec that an entry is for, for the packages that it needs.
+    pub(crate) fn details(&self, entry: &Entry) -> Option<Arc<Details>> {
+        self.version(entry.revision).map(|version| version.details.clone())
+    }
+
     pub(crate) fn entry(&self, cluster: ClusterId) -> Option<&Entry> {
         self.entries.iter().find(|entry| entry.cluster == cluster)
     }

@@ -2,12 +2,12 @@
 
 use std::collections::VecDeque;
 
-use hashbrown::HashSet;
-use isthmus_model::name::Uid;
+use hashbrown::{HashMap, HashSet};
+use isthmus_model::name::{Digest, Uid};
 use isthmus_model::order::{Generation, SetGeneration};
 use isthmus_model::set_digest::SetDigest;
 
-use super::component::Slot;
+use super::component::{Details, Slot};
 
 /// Changes that are remembered of each cluster: an agent that is further behind compares bucket digests instead.
 pub const KEPT_CHANGES: usize = 8192;
@@ -21,6 +21,8 @@ pub(crate) struct DesiredSet {
     buckets: Box<[SetDigest]>,
     members: HashSet<Slot>,
     removals: HashSet<Slot>,
+    /// Packages that the members need, and how many of them do: an agent that asks for one is answered without a look at all.
+    packages: HashMap<Digest, u32>,
     /// What changed last, one for each of the last set-generations. A slot that belongs to another component by now does no
     /// harm: the reader looks up how it stands today, and what it finds is true.
     changes: VecDeque<Slot>,
@@ -41,6 +43,7 @@ impl DesiredSet {
             buckets: vec![SetDigest::default(); SetDigest::BUCKETS].into_boxed_slice(),
             members: HashSet::new(),
             removals: HashSet::new(),
+            packages: HashMap::new(),
             changes: VecDeque::new(),
         }
     }
@@ -65,6 +68,36 @@ impl DesiredSet {
     /// What shall not run and is not known to have stopped, in no particular order.
     pub(crate) fn removals(&self) -> impl ExactSizeIterator<Item = Slot> + '_ {
         self.removals.iter().copied()
+    }
+
+    /// Whether a member needs this package.
+    pub(crate) fn needs(&self, package: &Digest) -> bool {
+        self.packages.contains_key(package)
+    }
+
+    /// The packages that members need, each with how many of them do, in no particular order.
+    #[cfg(test)]
+    pub(crate) fn packages(&self) -> impl Iterator<Item = (Digest, u32)> + '_ {
+        self.packages.iter().map(|(package, count)| (*package, *count))
+    }
+
+    /// A member that needs the packages of these details came.
+    pub(crate) fn hold(&mut self, details: Option<&Details>) {
+        for package in details.into_iter().flat_map(|details| &details.packages) {
+            *self.packages.entry(*package).or_default() += 1;
+        }
+    }
+
+    /// A member that needs the packages of these details went.
+    pub(crate) fn release(&mut self, details: Option<&Details>) {
+        for package in details.into_iter().flat_map(|details| &details.packages) {
+            if let hashbrown::hash_map::Entry::Occupied(mut entry) = self.packages.entry(*package) {
+                *entry.get_mut() = entry.get().saturating_sub(1);
+                if *entry.get() == 0 {
+                    entry.remove();
+                }
+            }
+        }
     }
 
     /// What may have changed since `from`, each once; `None` where that is no longer remembered or never was.
@@ -158,6 +191,20 @@ mod tests {
         }
         assert_eq!(set.changes_since(SetGeneration(9)), None);
         assert!(set.changes_since(SetGeneration(10)).is_some());
+    }
+
+    #[test]
+    fn a_package_is_needed_until_the_last_member_with_it_went() {
+        let (a, b) = (Digest([1; 32]), Digest([2; 32]));
+        let mut set = DesiredSet::default();
+        let with = |packages: &[Digest]| Details { packages: packages.to_vec(), ..Details::default() };
+        set.hold(Some(&with(&[a, b])));
+        set.hold(Some(&with(&[a])));
+        set.hold(None);
+        set.release(Some(&with(&[a, b])));
+        assert!(set.needs(&a) && !set.needs(&b));
+        set.release(Some(&with(&[a])));
+        assert_eq!(set.packages().count(), 0);
     }
 
     #[test]

@@ -134,13 +134,7 @@ impl State {
     /// Whether something that a cluster shall run refers to a package.
     pub fn needs_package(&self, cluster: &ClusterName, digest: &Digest) -> bool {
         let Some(site) = self.sites.named(cluster) else { return false };
-        let refers = |slot: Slot| {
-            let component = self.components.get(slot)?;
-            let revision = component.entry(site.id)?.revision;
-            component.version(revision).map(|version| version.details.packages.contains(digest))
-        };
-        let members = self.clusters.get(&site.id).map(|cluster| cluster.desired.members());
-        members.into_iter().flatten().any(|slot| refers(slot).unwrap_or(false))
+        self.clusters.get(&site.id).is_some_and(|cluster| cluster.desired.needs(digest))
     }
 
     /// A join token, used or not.

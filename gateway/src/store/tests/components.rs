@@ -267,12 +267,19 @@ fn a_package_must_be_stored_and_stays_while_a_kept_revision_needs_it() {
         uploaded_at: UnixMillis(1),
     })));
     store.must(needs.create());
+    let needed = |store: &Store| store.state.needs_package(&"a".parse().unwrap(), &digest);
+    assert!(needed(&store), "the cluster may fetch what it shall run");
     let drop_package = || Command::Resource(ResourceChange::DeletePackage(digest));
     for revision in 2..11 {
         store.must(function("f").spec(&revision.to_string()).update());
         assert_eq!(reason(store.submit(drop_package())), Reason::InUse, "revision {revision}");
+        assert!(!needed(&store), "and nothing else");
     }
-    store.must(function("f").spec("11").update());
+    store.must(needs.clone().spec("again").update());
+    assert!(needed(&store));
+    store.must(delete("f"));
+    assert!(!needed(&store), "what shall stop needs nothing more");
+    store.stop_all();
     store.must(drop_package());
 }
 

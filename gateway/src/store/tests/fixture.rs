@@ -344,7 +344,12 @@ pub(crate) fn dump(state: &State) -> BTreeMap<String, String> {
             "{view:?}",
             view = (view.cluster(), view.health(), view.identity(), view.site().reserved(), items, removals)
         );
-        let numbers = format!("{} {} {:?}", desired.set_generation(), desired.digest(), desired.buckets());
+        let held = state
+            .clusters
+            .get(&view.id())
+            .map(|cluster| cluster.desired.packages().collect::<BTreeMap<_, _>>());
+        let numbers =
+            format!("{} {} {:?} {held:?}", desired.set_generation(), desired.digest(), desired.buckets());
         dump.insert(format!("cluster {}", view.cluster().name), format!("{text}\n{numbers}"));
     }
     let access = format!(
