@@ -128,9 +128,9 @@ impl Place {
         format!("{}.{}.{}.0/24", PREFIX[0], PREFIX[1], self.number)
     }
 
-    /// Below which all control groups of the cluster are, from each hierarchy's root.
+    /// Below which the control groups of pods are, from each hierarchy's root.
     pub(super) fn cgroup(&self) -> String {
-        cgroups::name(self.number)
+        cgroups::pods(self.number)
     }
 
     /// Makes the control groups.
@@ -182,7 +182,7 @@ fn sweep() -> Result<(), fs::Error> {
 pub fn leftovers() -> Result<Vec<String>, Error> {
     let _registry = registry()?;
     let links = ip::links(LINK).map(|number| (number, format!("{LINK}{number}")));
-    let groups = cgroups::numbers().map(|number| (number, cgroups::name(number)));
+    let groups = cgroups::numbers().map(|number| (number, cgroups::pods(number)));
     let mut left = Vec::new();
     for (number, name) in links.chain(groups) {
         let lease = open_lock(&registry_path(&number.to_string())).map_err(Error::Locks)?;

@@ -12,17 +12,50 @@ use crate::fs;
 const MOUNT: &str = "/sys/fs/cgroup";
 const OURS: &str = "isthmus-testbed";
 
-/// Below which all of a cluster are.
-pub(super) fn name(number: u8) -> String {
-    format!("/{OURS}/{number}")
+/// What a cluster's containers weigh together against everything else on the machine: as much as twenty processes. One group
+/// counts like one process unless it is told otherwise, and a cluster beside a compiler would stand still.
+const SHARES: [(&str, &str); 2] = [("cpu.shares", "20480"), ("cpu.weight", "2000")];
+
+/// Below which the pods of a cluster are.
+pub(super) fn pods(number: u8) -> String {
+    format!("/{OURS}/{number}/pods")
 }
 
-/// Makes a cluster's.
+/// Makes a cluster's. The kubelet changes limits and weight of the lowest as it likes.
 pub(super) fn make(number: u8) -> Result<(), fs::Error> {
     for hierarchy in hierarchies() {
-        fs::create_dir(&hierarchy.join(OURS).join(number.to_string()))?;
+        let ours = hierarchy.join(OURS);
+        let cluster = ours.join(number.to_string());
+        let pods = cluster.join("pods");
+        fs::create_dir(&pods)?;
+        for group in [&ours, &cluster, &pods] {
+            inherit(group);
+        }
+        for group in [&ours, &cluster] {
+            weigh(group);
+        }
     }
     Ok(())
+}
+
+/// A group of version 1 has neither processors nor memory until it is told which.
+fn inherit(group: &Path) {
+    for file in ["cpuset.cpus", "cpuset.mems"] {
+        let parent = group.parent().map(|parent| std::fs::read_to_string(parent.join(file)));
+        if let Some(Ok(whole)) = parent {
+            // Where it is told already, the same is written again.
+            let _ = std::fs::write(group.join(file), whole.trim());
+        }
+    }
+}
+
+fn weigh(group: &Path) {
+    for (file, shares) in SHARES {
+        if group.join(file).exists() {
+            // A machine that does not allow it is slower, not wrong.
+            let _ = std::fs::write(group.join(file), shares);
+        }
+    }
 }
 
 /// The clusters that have any.

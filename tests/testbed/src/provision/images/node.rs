@@ -107,6 +107,8 @@ impl Recipe for Images {
         workshop.write(&context.join("requirements.txt"), REQUIREMENTS)?;
         let distribution = Program::new("cp").args(["--archive", "--link"]).arg(self.pulsar.dir());
         workshop.run("cp", distribution.arg(context.join("pulsar"))).await?;
+        // Programs of the distribution that ran on this machine may have logged there.
+        fs::remove_dir(&context.join("pulsar/logs")).map_err(|error| workshop.refused(error))?;
 
         let (debian, base) = (debian::tag(), reference("runner-base", PULSAR));
         let images = [
