@@ -14,11 +14,24 @@ struct Printed {
     print: fn() -> Result<String>,
 }
 
-const ALL: [Printed; 4] = [
+const ALL: [Printed; 7] = [
     Printed { file: "docs/reasons.md", print: || Ok(reasons()) },
     Printed { file: "deploy/crds/functions.yaml", print: || custom_resource(ComponentKind::Function) },
     Printed { file: "deploy/crds/sources.yaml", print: || custom_resource(ComponentKind::Source) },
     Printed { file: "deploy/crds/sinks.yaml", print: || custom_resource(ComponentKind::Sink) },
+    // Helm reads definitions from a chart's own folder only, and packs no link.
+    Printed {
+        file: "deploy/charts/isthmus-agent/crds/functions.yaml",
+        print: || custom_resource(ComponentKind::Function),
+    },
+    Printed {
+        file: "deploy/charts/isthmus-agent/crds/sources.yaml",
+        print: || custom_resource(ComponentKind::Source),
+    },
+    Printed {
+        file: "deploy/charts/isthmus-agent/crds/sinks.yaml",
+        print: || custom_resource(ComponentKind::Sink),
+    },
 ];
 
 /// Writes the files.
@@ -87,7 +100,7 @@ mod tests {
     #[test]
     fn a_file_that_is_not_what_the_code_prints_is_told() {
         let dir = tempfile::tempdir().unwrap();
-        for folder in ["docs", "deploy/crds"] {
+        for folder in ["docs", "deploy/crds", "deploy/charts/isthmus-agent/crds"] {
             std::fs::create_dir_all(dir.path().join(folder)).unwrap();
         }
 

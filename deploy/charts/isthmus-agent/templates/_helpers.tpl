@@ -1,0 +1,106 @@
+{{/* The name of what is made, short enough for a pod's label. */}}
+{{- define "isthmus-agent.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 52 | trimSuffix "-" -}}
+{{- else -}}
+{{- $name := .Values.nameOverride | default .Chart.Name -}}
+{{- if contains $name .Release.Name -}}
+{{- .Release.Name | trunc 52 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name $name | trunc 52 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Labels by which pods are found; they never change. */}}
+{{- define "isthmus-agent.selector" -}}
+app.kubernetes.io/name: {{ .Values.nameOverride | default .Chart.Name }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{/* Labels of everything. */}}
+{{- define "isthmus-agent.labels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{ include "isthmus-agent.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/component: agent
+app.kubernetes.io/part-of: isthmus
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- end -}}
+
+{{- define "isthmus-agent.serviceAccount" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- .Values.serviceAccount.name | default (include "isthmus-agent.fullname" .) -}}
+{{- else -}}
+{{- required "serviceAccount.name: name the account that exists, or let one be made with serviceAccount.create" .Values.serviceAccount.name -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "isthmus-agent.image" -}}
+{{- with .Values.image -}}
+{{- with .registry }}{{ . }}/{{ end }}{{ .repository }}
+{{- if .digest }}@{{ .digest }}{{ else }}:{{ .tag | default $.Chart.AppVersion }}{{ end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The namespaces that functions run in, as a list in JSON. */}}
+{{- define "isthmus-agent.namespaces" -}}
+{{- if .Values.namespaces.all -}}
+[]
+{{- else -}}
+{{- .Values.namespaces.names | default (list .Release.Namespace) | uniq | toJson -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The agent's configuration file: what the values say, and over it what they say literally. */}}
+{{- define "isthmus-agent.config" -}}
+{{- $runners := .Values.runners -}}
+{{- $pods := dict "images" $runners.images "image_pull_policy" $runners.imagePullPolicy "image_pull_secrets" $runners.imagePullSecrets "run_as_non_root" $runners.runAsNonRoot -}}
+{{- $kubernetes := dict "namespaces" (include "isthmus-agent.namespaces" . | fromJsonArray) "pods" $pods -}}
+{{- $config := dict "data" "/var/lib/isthmus/agent" "gateways" .Values.gateways "target" (dict "kubernetes" $kubernetes) "admin" (dict "listen" "0.0.0.0:9090") "log" .Values.log -}}
+{{- if .Values.joinToken.existingSecret -}}
+{{- $_ := set $config "join_token_file" "/etc/isthmus/join-token/token" -}}
+{{- end -}}
+{{- toYaml (mergeOverwrite $config (deepCopy .Values.config)) -}}
+{{- end -}}
+
+{{/* All that the agent does in a namespace that functions run in. */}}
+{{- define "isthmus-agent.rules" -}}
+# What runs here: the agent writes the gateway's share as custom resources and reconciles these, whoever wrote them.
+- apiGroups: [compute.functionmesh.io]
+  resources: [functions, sources, sinks, functionmeshes]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [compute.functionmesh.io]
+  resources: [functions/status, sources/status, sinks/status, functionmeshes/status]
+  verbs: [get, patch]
+# Children name their owner so that Kubernetes deletes them after it; some clusters let only those do so who may finalize it.
+- apiGroups: [compute.functionmesh.io]
+  resources: [functions/finalizers, sources/finalizers, sinks/finalizers, functionmeshes/finalizers]
+  verbs: [update]
+- apiGroups: [apps]
+  resources: [statefulsets]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [""]
+  resources: [services]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [autoscaling]
+  resources: [horizontalpodautoscalers]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [autoscaling.k8s.io]
+  resources: [verticalpodautoscalers]
+  verbs: [get, list, watch, create, patch, delete]
+# By name only: neither list nor watch, which would show the agent those of others.
+- apiGroups: [""]
+  resources: [configmaps, secrets]
+  verbs: [get, create, patch, delete]
+# Why pods are not ready, their logs, their instances' figures.
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [get, list, watch]
+- apiGroups: [""]
+  resources: [pods/log, pods/proxy]
+  verbs: [get]
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create, patch]
+{{- end -}}
