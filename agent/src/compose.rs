@@ -19,6 +19,7 @@ use crate::inbox;
 use crate::lease;
 use crate::link::identity::Identity;
 use crate::link::{Link, enrol, fetch};
+use crate::operator::Operator;
 use crate::package::Cache;
 use crate::report::Reports;
 use crate::target::Target;
@@ -52,6 +53,16 @@ const DECLARE: Duration = Duration::from_mins(1);
 pub async fn start(config: Config, server: Server) -> Result<(), BoxError> {
     let Config { data, gateways, join_token_file, link, delete_budget, packages, target, .. } = config;
     let Server { tasks, readiness, clock, .. } = &server;
+    // First, because it needs no gateway: what is in the cluster is kept as it shall be however long the others take.
+    if let Some(kubernetes) = target.kubernetes {
+        let runs = readiness.require("operator");
+        let operator = Operator::new(kubernetes).await?;
+        tasks.spawn("operator", OnFailure::EndProcess, Stage::Drain, DRAIN, |stop| operator.run(stop));
+        runs.holds();
+        if gateways.is_empty() {
+            return Ok(());
+        }
+    }
     let (joined, session, runs) =
         (readiness.require("join"), readiness.require("gateway session"), readiness.require("target"));
     make_private(&data).map_err(|source| Error::Data { path: data.clone(), source })?;

@@ -16,7 +16,8 @@ pub struct Config {
     /// Directory for all that must outlive the agent: its identity, what it shall run, packages, instances. Two agents never
     /// share one. Default `/var/lib/isthmus/agent`.
     pub data: PathBuf,
-    /// Gateways to dial, as `host:port`, in turn; at least one. No default.
+    /// Gateways to dial, as `host:port`, in turn; at least one, unless the agent is only the operator of a Kubernetes cluster. No
+    /// default.
     pub gateways: Vec<GatewayAddress>,
     /// File with the join token, for the first start; a new token makes the agent join anew at its next start. Labels and name
     /// of the cluster come from it.
@@ -73,7 +74,7 @@ impl program::Settings for Config {
     }
 
     fn check(&self) -> Result<(), config::Error> {
-        if self.gateways.is_empty() {
+        if self.gateways.is_empty() && self.target.kubernetes.is_none() {
             return Err(config::Error::refused("gateways", "name at least one gateway, as host:port"));
         }
         if self.delete_budget.percent > 100 {

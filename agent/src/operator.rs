@@ -2,15 +2,140 @@
 //!
 //! ```text
 //! custom resource ▶ dereference [client] ▶ validate ▶ build ▶ apply [client] ▶ status [client]
+//!                        ▲                                        │
+//!        controller: watches, queue, one pass at a time ◀─ children (a few numbers each)
 //! ```
 //!
-//! Validate and build are pure: what would be applied can be printed without a cluster.
+//! Validate and build are pure: what would be applied can be printed without a cluster. The operator knows no gateway: it goes
+//! on while there is none.
+
+use std::sync::Arc;
+
+use isthmus_model::component::ComponentKind;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config as ClientConfig};
+use tokio_util::sync::CancellationToken;
 
 pub mod config;
 mod owner;
 mod child;
+mod api;
+mod dereference;
 mod validate;
 mod build;
+mod difference;
+mod children;
+mod apply;
+mod status;
+mod reconcile;
+mod retry;
+mod controller;
 pub mod render;
 
 pub use config::Config;
+pub use reconcile::Between;
+
+use child::ChildKind;
+use children::Children;
+use dereference::References;
+use reconcile::Context;
+use retry::Retries;
+
+/// The kinds that are reconciled.
+const KINDS: [ComponentKind; 1] = [ComponentKind::Function];
+
+/// The operator, before it runs.
+pub struct Operator {
+    client: Client,
+    config: Config,
+    between: Option<Between>,
+}
+
+impl std::fmt::Debug for Operator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Operator").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+/// The operator cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file with the way to the API server.
+    #[error("cannot read the kubeconfig {}", path.display())]
+    Kubeconfig {
+        /// Which.
+        path: std::path::PathBuf,
+        /// Why.
+        source: kube::config::KubeconfigError,
+    },
+    /// There is no way to an API server.
+    #[error(
+        "found no way to a Kubernetes API server; set target.kubernetes.kubeconfig, or run in a pod with a service account"
+    )]
+    NoWay(#[source] kube::config::InferConfigError),
+    /// What is known of the API server is not usable.
+    #[error("cannot make a client for the Kubernetes API")]
+    Client(#[source] kube::Error),
+}
+
+impl Operator {
+    /// Finds the way to the API server; whether that answers shows later, and it may come later.
+    ///
+    /// # Errors
+    /// There is no kubeconfig and no service account, or one that cannot be used.
+    pub async fn new(config: Config) -> Result<Self, Error> {
+        let mut found = match &config.kubeconfig {
+            Some(path) => {
+                let failed = |source| Error::Kubeconfig { path: path.clone(), source };
+                let file = Kubeconfig::read_from(path).map_err(failed)?;
+                let options = KubeConfigOptions::default();
+                ClientConfig::from_custom_kubeconfig(file, &options).await.map_err(failed)?
+            }
+            None => ClientConfig::infer().await.map_err(Error::NoWay)?,
+        };
+        // Calls are tried again by whoever makes them, who knows whether they still matter.
+        found.default_retry = false;
+        let client = Client::try_from(found).map_err(Error::Client)?;
+        Ok(Self { client, config, between: None })
+    }
+
+    /// Has `between` called in each pass, between reading a resource and validating it, with namespace and name.
+    #[must_use]
+    pub fn with(self, between: Between) -> Self {
+        Self { between: Some(between), ..self }
+    }
+
+    /// Reconciles until `stop`. What runs in the cluster goes on without it.
+    pub async fn run(self, stop: CancellationToken) {
+        let Self { client, config, between } = self;
+        let watched = watched(&client, &stop).await;
+        let scopes: Vec<Option<String>> = match config.namespaces.as_slice() {
+            [] => vec![None],
+            namespaces => namespaces.iter().cloned().map(Some).collect(),
+        };
+        let context = Arc::new(Context {
+            api: api::Api::new(client.clone()),
+            config,
+            children: Children::default(),
+            references: References::default(),
+            retries: Retries::default(),
+            between,
+        });
+        let controllers = KINDS.into_iter().flat_map(|kind| scopes.iter().map(move |scope| (kind, scope)));
+        let controllers = controllers.map(|(kind, scope)| {
+            let (client, context, stop) = (client.clone(), context.clone(), stop.clone());
+            controller::run(client, context, kind, scope.clone(), watched.clone(), stop)
+        });
+        futures::future::join_all(controllers).await;
+    }
+}
+
+/// The kinds of children that this API server has. Vertical autoscalers come with an add-on: without it a watch of them would
+/// fail for ever.
+async fn watched(client: &Client, stop: &CancellationToken) -> Vec<ChildKind> {
+    let vertical = ChildKind::VerticalPodAutoscaler;
+    let version = vertical.resource().api_version;
+    let asked = stop.run_until_cancelled(client.list_api_group_resources(&version)).await;
+    let has = matches!(asked, Some(Ok(_)));
+    ChildKind::WATCHED.into_iter().filter(|kind| *kind != vertical || has).collect()
+}

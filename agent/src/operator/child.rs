@@ -1,6 +1,8 @@
 //! The objects that a custom resource becomes, one kind at a time.
 
-use isthmus_model::component::Object;
+use isthmus_dialects::function_mesh::definition;
+use isthmus_model::component::{ComponentKind, Object};
+use kube::core::{ApiResource, GroupVersionKind};
 
 /// A kind of child. They are applied in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -13,6 +15,10 @@ pub(crate) enum ChildKind {
 }
 
 impl ChildKind {
+    /// Those that are watched. Secrets are not: a watch would show the agent those of others, too.
+    pub(crate) const WATCHED: [Self; 4] =
+        [Self::Service, Self::StatefulSet, Self::HorizontalPodAutoscaler, Self::VerticalPodAutoscaler];
+
     /// The kind's name.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
@@ -23,6 +29,26 @@ impl ChildKind {
             Self::VerticalPodAutoscaler => "VerticalPodAutoscaler",
         }
     }
+
+    /// Where the API server has it.
+    pub(crate) fn resource(self) -> ApiResource {
+        let (group, version, plural) = match self {
+            Self::Secret => ("", "v1", "secrets"),
+            Self::Service => ("", "v1", "services"),
+            Self::StatefulSet => ("apps", "v1", "statefulsets"),
+            Self::HorizontalPodAutoscaler => ("autoscaling", "v2", "horizontalpodautoscalers"),
+            Self::VerticalPodAutoscaler => ("autoscaling.k8s.io", "v1", "verticalpodautoscalers"),
+        };
+        ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, self.as_str()), plural)
+    }
+}
+
+/// Where the API server has the custom resources of a kind.
+pub(crate) fn custom_resource(kind: ComponentKind) -> ApiResource {
+    ApiResource::from_gvk_with_plural(
+        &GroupVersionKind::gvk(definition::GROUP, definition::VERSION, kind.as_str()),
+        kind.plural(),
+    )
 }
 
 /// One object as it shall be. Its body may hold credentials, which `Debug` does not show.

@@ -1,0 +1,149 @@
+//! The API server, as far as the operator uses it: each call ends within a time, and says on what it failed.
+
+use std::fmt;
+use std::time::Duration;
+
+use isthmus_model::component::Object;
+use kube::Client;
+use kube::api::{DeleteParams, GetParams, Patch, PatchParams, Preconditions};
+use kube::core::{ApiResource, DynamicObject, Request, Resource};
+
+/// The name under which the operator's fields stand in `managedFields`.
+pub(crate) const MANAGER: &str = "isthmus-agent";
+
+/// An API server that says nothing for so long will not answer.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Calls of the API server.
+#[derive(Clone)]
+pub(crate) struct Api {
+    client: Client,
+}
+
+impl fmt::Debug for Api {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Api").finish_non_exhaustive()
+    }
+}
+
+/// An object that is spoken of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) resource: ApiResource,
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}/{}", self.resource.kind, self.namespace, self.name)
+    }
+}
+
+/// A call that failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// The API server refused it, or could not be reached.
+    #[error("cannot {verb} {place}")]
+    Call { verb: &'static str, place: Box<Place>, source: kube::Error },
+    /// No answer came.
+    #[error("cannot {verb} {place}: no answer within {} s", PATIENCE.as_secs())]
+    Late { verb: &'static str, place: Box<Place> },
+}
+
+impl Error {
+    /// What the API server answered, if it answered.
+    fn code(&self) -> Option<u16> {
+        match self {
+            Self::Call { source: kube::Error::Api(status), .. } => Some(status.code),
+            Self::Call { .. } | Self::Late { .. } => None,
+        }
+    }
+
+    /// The object, or its kind, does not exist.
+    pub(crate) fn is_not_found(&self) -> bool {
+        self.code() == Some(404)
+    }
+
+    /// The same call will fail again until somebody changes something: the reason in the API server's words.
+    pub(crate) fn refusal(&self) -> Option<&str> {
+        match self {
+            Self::Call { source: kube::Error::Api(status), .. }
+                if matches!(status.code, 400 | 403 | 404 | 405 | 413 | 415 | 422) =>
+            {
+                Some(&status.message)
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Api {
+    pub(crate) fn new(client: Client) -> Self {
+        Self { client }
+    }
+
+    /// The object, if there is one.
+    pub(crate) async fn get(&self, place: &Place) -> Result<Option<Object>, Error> {
+        let request = paths(place).get(&place.name, &GetParams::default());
+        match self.call("get", place, request).await {
+            Ok(object) => Ok(Some(object)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Makes the fields in `body` what they are there, and takes away what an earlier call set and this one does not. With
+    /// `force` also what others set since.
+    pub(crate) async fn apply(
+        &self,
+        place: &Place,
+        body: &Object,
+        manager: &str,
+        force: bool,
+    ) -> Result<Object, Error> {
+        let params = PatchParams { force, field_manager: Some(manager.to_owned()), ..PatchParams::default() };
+        let request = paths(place).patch(&place.name, &params, &Patch::Apply(body));
+        self.call("apply", place, request).await
+    }
+
+    /// The same for the status.
+    pub(crate) async fn apply_status(&self, place: &Place, body: &Object) -> Result<Object, Error> {
+        let params =
+            PatchParams { force: true, field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
+        let request = paths(place).patch_subresource("status", &place.name, &params, &Patch::Apply(body));
+        self.call("apply the status of", place, request).await
+    }
+
+    /// Deletes the object if it still is the one with this identity; what it has made goes after it.
+    pub(crate) async fn delete(&self, place: &Place, uid: &str) -> Result<(), Error> {
+        let params = DeleteParams {
+            preconditions: Some(Preconditions { uid: Some(uid.to_owned()), resource_version: None }),
+            ..DeleteParams::background()
+        };
+        let request = paths(place).delete(&place.name, &params);
+        match self.call("delete", place, request).await {
+            Ok(_) => Ok(()),
+            Err(error) if error.is_not_found() => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn call(
+        &self,
+        verb: &'static str,
+        place: &Place,
+        request: Result<http::Request<Vec<u8>>, kube::core::request::Error>,
+    ) -> Result<Object, Error> {
+        let failed = |source| Error::Call { verb, place: Box::new(place.clone()), source };
+        let request = request.map_err(kube::Error::BuildRequest).map_err(failed)?;
+        match tokio::time::timeout(PATIENCE, self.client.request::<Object>(request)).await {
+            Ok(answer) => answer.map_err(failed),
+            Err(_) => Err(Error::Late { verb, place: Box::new(place.clone()) }),
+        }
+    }
+}
+
+fn paths(place: &Place) -> Request {
+    Request::new(DynamicObject::url_path(&place.resource, Some(&place.namespace)))
+}

@@ -1,0 +1,217 @@
+//! The driver: what happens in the cluster becomes passes over resources, many at once, never two over the same.
+//!
+//! ```text
+//! watch of resources (metadata only) ─┐
+//! watches of children (by label) ─────┴▶ queue ▶ reconcile ▶ again later
+//! ```
+//!
+//! Queue, scheduling and retries of broken watches are kube's. What is kept of each resource and child is a few numbers and
+//! names.
+
+use std::future::ready;
+use std::sync::Arc;
+
+use futures::stream::{BoxStream, SelectAll};
+use futures::{FutureExt, Stream, StreamExt, TryStreamExt};
+use isthmus_daemon::chain::Chain;
+use isthmus_dialects::function_mesh::definition;
+use isthmus_model::component::ComponentKind;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::core::{DynamicResourceScope, PartialObjectMeta, Resource};
+use kube::runtime::WatchStreamExt;
+use kube::runtime::controller::{self, Action, ReconcileRequest, applier};
+use kube::runtime::reflector::{ObjectRef, store::Writer};
+use kube::runtime::watcher::{self, Event, watcher};
+use kube::{Api, Client};
+use serde::Deserialize;
+use tokio_util::sync::CancellationToken;
+
+use super::child::ChildKind;
+use super::children::Watched;
+use super::reconcile::{Context, reconcile};
+
+/// A custom resource, of which only the metadata is looked at here.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Custom {
+    metadata: ObjectMeta,
+}
+
+impl Resource for Custom {
+    type DynamicType = ComponentKind;
+    type Scope = DynamicResourceScope;
+
+    fn kind(kind: &ComponentKind) -> std::borrow::Cow<'_, str> {
+        kind.as_str().into()
+    }
+
+    fn group(_: &ComponentKind) -> std::borrow::Cow<'_, str> {
+        definition::GROUP.into()
+    }
+
+    fn version(_: &ComponentKind) -> std::borrow::Cow<'_, str> {
+        definition::VERSION.into()
+    }
+
+    fn plural(kind: &ComponentKind) -> std::borrow::Cow<'_, str> {
+        kind.plural().into()
+    }
+
+    fn meta(&self) -> &ObjectMeta {
+        &self.metadata
+    }
+
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        &mut self.metadata
+    }
+}
+
+type Seen = PartialObjectMeta<Custom>;
+type Request = Result<ReconcileRequest<Seen>, watcher::Error>;
+
+/// Reconciles the resources of one kind, in one namespace or in all, until `stop`; passes that have begun come to their end.
+pub(super) async fn run(
+    client: Client,
+    context: Arc<Context>,
+    kind: ComponentKind,
+    scope: Option<String>,
+    watched: Vec<ChildKind>,
+    stop: CancellationToken,
+) {
+    let writer = Writer::<Seen>::new(kind);
+    let store = writer.as_reader();
+    let mut queue: SelectAll<BoxStream<'static, Request>> = SelectAll::new();
+    for child in watched {
+        queue.push(children(&client, &context, kind, child, scope.clone()).boxed());
+    }
+    queue.push(resources(&client, kind, scope.as_deref(), writer).boxed());
+    let config = controller::Config::default().concurrency(context.config.concurrency);
+    let passes = applier(
+        move |seen: Arc<Seen>, context: Arc<Context>| {
+            let (namespace, name) = place(&seen.metadata);
+            reconcile(context, kind, namespace, name).boxed()
+        },
+        move |seen: Arc<Seen>, error, context: Arc<Context>| {
+            let (namespace, name) = place(&seen.metadata);
+            let problem = Chain(error).to_string();
+            let delay = context.retries.after(&(kind, namespace.clone(), name.clone()), error);
+            tracing::warn!(
+                kind = kind.as_str(),
+                namespace,
+                name,
+                problem,
+                "{kind} {namespace}/{name} is tried again in {delay:?}: {problem}"
+            );
+            Action::requeue(delay)
+        },
+        context,
+        store,
+        queue.take_until(stop.cancelled_owned()),
+        config,
+    );
+    let mut passes = std::pin::pin!(passes);
+    // Failures of passes have been told where they were decided upon, a resource that is gone needs nothing more.
+    while let Some(passed) = passes.next().await {
+        if let Err(controller::Error::QueueError(error)) = passed {
+            let problem = Chain(&error).to_string();
+            tracing::warn!(problem, "a watch of the Kubernetes API broke and starts again: {problem}");
+        }
+    }
+}
+
+/// The resources themselves: who changed, and what kube keeps of each.
+fn resources(
+    client: &Client,
+    kind: ComponentKind,
+    scope: Option<&str>,
+    mut writer: Writer<Seen>,
+) -> impl Stream<Item = Request> + use<> {
+    let reader = writer.as_reader();
+    let events = watcher(api::<Seen>(client, scope, kind), watcher::Config::default());
+    events.default_backoff().map_ok(|event| event.modify(|seen| trim(&mut seen.metadata))).try_filter_map(
+        move |event| {
+            let touched = match &event {
+                Event::Apply(seen) | Event::InitApply(seen) => {
+                    let reference = ObjectRef::from_obj_with(seen, kind);
+                    let before = reader.get(&reference);
+                    before.is_none_or(|before| differs(&before.metadata, &seen.metadata)).then_some(reference)
+                }
+                Event::Delete(seen) => Some(ObjectRef::from_obj_with(seen, kind)),
+                Event::Init | Event::InitDone => None,
+            };
+            writer.apply_watcher_event(&event);
+            ready(Ok(touched.map(ReconcileRequest::from)))
+        },
+    )
+}
+
+/// The children of one kind, in one namespace or in all: whose they are, if it should look at them.
+fn children(
+    client: &Client,
+    context: &Arc<Context>,
+    kind: ComponentKind,
+    child: ChildKind,
+    scope: Option<String>,
+) -> impl Stream<Item = Request> + use<> {
+    let selector = format!("compute.functionmesh.io/component={}", kind.as_str().to_ascii_lowercase());
+    let config = watcher::Config::default().labels(&selector);
+    let events = watcher(api::<Watched>(client, scope.as_deref(), child), config).default_backoff();
+    let context = context.clone();
+    let touched = events.map_ok(move |event| {
+        let owners = context.children.on(child, scope.as_deref(), event);
+        let owners = owners
+            .into_iter()
+            .map(move |(namespace, name)| Ok(ObjectRef::new_with(&name, kind).within(&namespace).into()));
+        futures::stream::iter(owners)
+    });
+    touched.try_flatten()
+}
+
+fn api<K>(client: &Client, namespace: Option<&str>, dynamic: K::DynamicType) -> Api<K>
+where
+    K: Resource<Scope = DynamicResourceScope>,
+{
+    match namespace {
+        Some(namespace) => Api::namespaced_with(client.clone(), namespace, &dynamic),
+        None => Api::all_with(client.clone(), &dynamic),
+    }
+}
+
+/// Keeps what is compared.
+fn trim(metadata: &mut ObjectMeta) {
+    let ObjectMeta {
+        name,
+        namespace,
+        uid,
+        generation,
+        resource_version,
+        deletion_timestamp,
+        annotations,
+        ..
+    } = std::mem::take(metadata);
+    let annotations = annotations.map(|mut annotations| {
+        annotations.retain(|key, _| key.starts_with(definition::GROUP));
+        annotations
+    });
+    *metadata = ObjectMeta {
+        name,
+        namespace,
+        uid,
+        generation,
+        resource_version,
+        deletion_timestamp,
+        annotations: annotations.filter(|annotations| !annotations.is_empty()),
+        ..ObjectMeta::default()
+    };
+}
+
+/// Whether more than the status changed.
+fn differs(before: &ObjectMeta, now: &ObjectMeta) -> bool {
+    before.uid != now.uid
+        || before.generation != now.generation
+        || before.annotations != now.annotations
+        || before.deletion_timestamp.is_some() != now.deletion_timestamp.is_some()
+}
+
+fn place(metadata: &ObjectMeta) -> (String, String) {
+    (metadata.namespace.clone().unwrap_or_default(), metadata.name.clone().unwrap_or_default())
+}
