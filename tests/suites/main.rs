@@ -17,5 +17,6 @@ mod instances;
 mod connectors;
 mod host;
 mod link;
+mod operator;
 mod pulsar_admin;
 mod sync;
