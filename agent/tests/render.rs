@@ -1,6 +1,6 @@
 //! `isthmus-agent render`, as a person calls it.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot read its input fails")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot read its input fails")]
 
 use std::process::{Command, Output};
 

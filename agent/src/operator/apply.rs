@@ -286,19 +286,19 @@ fn metadata(object: &Object) -> ObjectMeta {
 mod tests {
     use super::*;
 
-    fn object(value: Value) -> Object {
+    fn object(value: &Value) -> Object {
         value.as_object().cloned().unwrap()
     }
 
     #[test]
     fn what_cannot_change_stays_and_the_selector_finds_its_pods() {
-        let live = object(json!({"spec": {
+        let live = object(&json!({"spec": {
             "selector": {"matchLabels": {"old": "x"}},
             "serviceName": "s",
             "podManagementPolicy": "OrderedReady",
             "volumeClaimTemplates": [{"metadata": {"name": "d"}, "status": {"phase": "Pending"}}],
         }}));
-        let mut body = object(json!({"spec": {
+        let mut body = object(&json!({"spec": {
             "selector": {"matchLabels": {"new": "y"}},
             "serviceName": "t",
             "podManagementPolicy": "Parallel",
@@ -319,12 +319,14 @@ mod tests {
 
     #[test]
     fn what_is_the_same_but_for_defaults_is_left_as_it_was_written() {
-        let live = object(json!({"spec": {"selector": {"matchLabels": {"a": "b"}}, "volumeClaimTemplates": [
-            {"metadata": {"name": "d"}, "spec": {"volumeMode": "Filesystem"}, "status": {}},
-        ]}}));
-        let body = object(json!({"spec": {"selector": {"matchLabels": {"a": "b"}}, "volumeClaimTemplates": [
-            {"metadata": {"name": "d"}, "spec": {}},
-        ]}}));
+        let live =
+            object(&json!({"spec": {"selector": {"matchLabels": {"a": "b"}}, "volumeClaimTemplates": [
+                {"metadata": {"name": "d"}, "spec": {"volumeMode": "Filesystem"}, "status": {}},
+            ]}}));
+        let body =
+            object(&json!({"spec": {"selector": {"matchLabels": {"a": "b"}}, "volumeClaimTemplates": [
+                {"metadata": {"name": "d"}, "spec": {}},
+            ]}}));
         let mut kept = body.clone();
         keep_what_cannot_change(&mut kept, &live);
         assert_eq!(kept, body);

@@ -126,7 +126,7 @@ fn resources(
     mut writer: Writer<Seen>,
 ) -> impl Stream<Item = Request> + use<> {
     let reader = writer.as_reader();
-    let events = watcher(api::<Seen>(client, scope, kind), watcher::Config::default());
+    let events = watcher(api::<Seen>(client, scope, &kind), watcher::Config::default());
     events.default_backoff().map_ok(|event| event.modify(|seen| trim(&mut seen.metadata))).try_filter_map(
         move |event| {
             let touched = match &event {
@@ -154,7 +154,7 @@ fn children(
 ) -> impl Stream<Item = Request> + use<> {
     let selector = format!("compute.functionmesh.io/component={}", kind.as_str().to_ascii_lowercase());
     let config = watcher::Config::default().labels(&selector);
-    let events = watcher(api::<Watched>(client, scope.as_deref(), child), config).default_backoff();
+    let events = watcher(api::<Watched>(client, scope.as_deref(), &child), config).default_backoff();
     let context = context.clone();
     let touched = events.map_ok(move |event| {
         let owners = context.children.on(child, scope.as_deref(), event);
@@ -166,13 +166,13 @@ fn children(
     touched.try_flatten()
 }
 
-fn api<K>(client: &Client, namespace: Option<&str>, dynamic: K::DynamicType) -> Api<K>
+fn api<K>(client: &Client, namespace: Option<&str>, dynamic: &K::DynamicType) -> Api<K>
 where
     K: Resource<Scope = DynamicResourceScope>,
 {
     match namespace {
-        Some(namespace) => Api::namespaced_with(client.clone(), namespace, &dynamic),
-        None => Api::all_with(client.clone(), &dynamic),
+        Some(namespace) => Api::namespaced_with(client.clone(), namespace, dynamic),
+        None => Api::all_with(client.clone(), dynamic),
     }
 }
 

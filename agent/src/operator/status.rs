@@ -120,18 +120,15 @@ fn waiting(
     if current && ready >= replicas && updated >= replicas {
         return None;
     }
-    Some(match &dereferenced.missing {
-        Some(config_map) => {
-            let message = format!(
-                "ConfigMap {config_map}, which has Pulsar's addresses, does not exist in namespace {}",
-                dereferenced.owner.namespace
-            );
-            not(condition, "Wait", Reason::MissingReference, message)
-        }
-        None => {
-            let message = format!("{ready} of {replicas} pods are ready, and {updated} are up to date");
-            not(condition, "Wait", Reason::Starting, message)
-        }
+    Some(if let Some(config_map) = &dereferenced.missing {
+        let message = format!(
+            "ConfigMap {config_map}, which has Pulsar's addresses, does not exist in namespace {}",
+            dereferenced.owner.namespace
+        );
+        not(condition, "Wait", Reason::MissingReference, message)
+    } else {
+        let message = format!("{ready} of {replicas} pods are ready, and {updated} are up to date");
+        not(condition, "Wait", Reason::Starting, message)
     })
 }
 

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::super::apply::Outcome;
 use super::*;
 
-fn dereferenced(status: Value) -> Dereferenced {
+fn dereferenced(status: &Value) -> Dereferenced {
     let owner = Owner {
         kind: ComponentKind::Function,
         namespace: "n".to_owned(),
@@ -47,7 +47,7 @@ fn word<'s>(status: &'s Status, condition: &str) -> (&'s str, &'s str, &'s str) 
 #[test]
 fn it_is_ready_when_all_pods_are_ready_and_new() {
     let applied = applied(Outcome::Unchanged, Outcome::Unchanged);
-    let status = of(&dereferenced(json!({})), &applied, &known(2, 2, true));
+    let status = of(&dereferenced(&json!({})), &applied, &known(2, 2, true));
     assert_eq!(word(&status, "Ready"), ("True", "NoAction", ""));
     assert_eq!(word(&status, "StatefulSet"), ("True", "NoAction", ""));
     assert_eq!(status.conditions["StatefulSet"].condition, "StatefulSetReady");
@@ -59,7 +59,7 @@ fn it_is_ready_when_all_pods_are_ready_and_new() {
 fn it_waits_for_pods_that_are_old_or_not_ready() {
     let applied = applied(Outcome::Updated, Outcome::Unchanged);
     for known in [known(1, 2, true), known(2, 1, true), known(2, 2, false)] {
-        let status = of(&dereferenced(json!({})), &applied, &known);
+        let status = of(&dereferenced(&json!({})), &applied, &known);
         assert_eq!(word(&status, "StatefulSet"), ("False", "Wait", "Starting"), "{known:?}");
         assert_eq!(word(&status, "Ready"), ("False", "Wait", "Starting"));
         assert_eq!(word(&status, "Service"), ("True", "NoAction", ""));
@@ -68,7 +68,7 @@ fn it_waits_for_pods_that_are_old_or_not_ready() {
 
 #[test]
 fn a_config_map_that_is_not_there_is_why_pods_do_not_start() {
-    let mut dereferenced = dereferenced(json!({}));
+    let mut dereferenced = dereferenced(&json!({}));
     dereferenced.missing = Some("main".to_owned());
     let status = of(&dereferenced, &applied(Outcome::Created, Outcome::Created), &known(0, 0, true));
     assert_eq!(word(&status, "Ready").2, "MissingReference");
@@ -78,7 +78,7 @@ fn a_config_map_that_is_not_there_is_why_pods_do_not_start() {
 #[test]
 fn an_object_of_somebody_else_is_named_with_its_owner() {
     let applied = applied(Outcome::Unchanged, Outcome::Foreign(Some("theirs".to_owned())));
-    let status = of(&dereferenced(json!({})), &applied, &known(2, 2, true));
+    let status = of(&dereferenced(&json!({})), &applied, &known(2, 2, true));
     assert_eq!(word(&status, "Service"), ("False", "Create", "ForeignObject"));
     assert_eq!(word(&status, "Ready"), ("False", "Create", "ForeignObject"));
     assert_eq!(
@@ -98,7 +98,7 @@ fn a_resource_that_is_not_valid_says_all_that_is_wrong_and_what_runs_stays_told(
         Violation::new("spec.input", Reason::MissingField, "there must be a topic"),
     ];
     let error = validate::Error { violations };
-    let status = status(&dereferenced(before), Outlook::Invalid(&error));
+    let status = status(&dereferenced(&before), Outlook::Invalid(&error));
     assert_eq!(word(&status, "Ready"), ("False", "NoAction", "MissingField"));
     assert_eq!(
         status.conditions["Ready"].message,
@@ -115,5 +115,5 @@ fn the_status_of_function_mesh_itself_is_read() {
         "replicas": 1, "selector": "a=b", "observedGeneration": 2, "pendingChange": "x",
         "globalBackendConfigRevision": "5",
     });
-    assert_eq!(observed_generation(&dereferenced(theirs).resource), Some(2));
+    assert_eq!(observed_generation(&dereferenced(&theirs).resource), Some(2));
 }
