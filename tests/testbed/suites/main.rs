@@ -5,4 +5,5 @@ mod processes;
 mod etcd;
 mod pulsar;
 mod kubernetes;
+mod charts;
 mod nodes;
