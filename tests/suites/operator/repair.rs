@@ -68,8 +68,10 @@ async fn a_restart_with_nothing_to_do_writes_nothing() -> Result<()> {
     }
     world.reconcile().await?;
     for name in &names {
-        let applied =
-            |it: &serde_json::Value| reason(it) == "Starting" && it["status"]["observedGeneration"].is_i64();
+        let applied = |it: &serde_json::Value| {
+            let applied = matches!(reason(it), "Starting" | "MissingReference");
+            applied && it["status"]["observedGeneration"].is_i64()
+        };
         world.until("function", name, "to be applied", applied).await?;
         world.until("statefulset", &format!("{name}-function"), "to be there", |_| true).await?;
     }
