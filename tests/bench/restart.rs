@@ -7,12 +7,14 @@ use isthmus_proto::common::v1::FullName;
 use isthmus_proto::component::v1::GetRequest;
 use isthmus_testbed::isthmus::Programs;
 use isthmus_tests::Client;
+use prost::Message as _;
 use serde_json::json;
 
 use crate::deploy::{self, Series, Until};
+use crate::load::Encoded;
 use crate::report::{Figure, Target};
 use crate::stage::Stage;
-use crate::{Size, load, process};
+use crate::{Size, process};
 
 const PART: &str = "restart";
 const SERIES: &str = "restart";
@@ -100,7 +102,9 @@ async fn restart(stage: &mut Stage, functions: u64) -> Result<After> {
 
 /// When the first correct answers came.
 async fn answers(client: &Client, begun: Instant, functions: u64) -> Result<(Duration, Duration)> {
-    let wanted = load::function(SERIES, functions - 1);
+    // As it was sent.
+    let wanted =
+        isthmus_proto::component::v1::Component::decode(&*Encoded::new(SERIES).function(functions - 1))?;
     let metadata = wanted.metadata.clone().unwrap_or_default();
     let name = FullName { tenant: metadata.tenant, namespace: metadata.namespace, name: metadata.name };
     let request = GetRequest { name: Some(name) };
