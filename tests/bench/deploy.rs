@@ -190,8 +190,7 @@ async fn create_encoded(calls: &mut Grpc<Calls>, component: Vec<u8>) -> Result<(
 /// Creates one function; answers its identity.
 pub(crate) async fn create(client: &Client, series: &str, n: u64) -> Result<Uid> {
     let request = CreateRequest { component: Some(load::function(series, n)), ..CreateRequest::default() };
-    // On the heap: a call holds the whole request, which is large before it is encoded.
-    let answer = Box::pin(client.functions().create(request)).await?.into_inner();
+    let answer = client.functions().create(request).await?.into_inner();
     created(&answer).with_context(|| format!("{series} {n}: {answer:?}"))
 }
 

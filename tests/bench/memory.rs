@@ -90,8 +90,9 @@ async fn agents(count: u64, idle: Duration, programs: &Programs) -> Result<Vec<F
     Ok(vec![Figure::new(PART, name, each, "KiB").target(Target::AtMost(96.0))])
 }
 
-/// A real agent, at rest beside a bare client, and for each function beside its assignment as it is sent. The functions are in Go, which every agent takes, and their package is a file
-/// that no machine has: nothing is started, and what the agent holds of them is measured.
+/// A real agent, at rest beside a bare client, and for each function beside its assignment as it is sent. The functions are in
+/// Go, which every agent takes, and their package is a file that no machine has: nothing is started, and what the agent holds
+/// of them is measured.
 async fn agent(count: u64, programs: &Programs) -> Result<Vec<Figure>> {
     let stage = Stage::set("bench-memory", programs, &json!(null)).await?;
     let echo = Echoing::start(&stage.run, Port::lease(&stage.cache)?).await?;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use isthmus_proto::common::v1::FullName;
-use isthmus_proto::component::v1::GetRequest;
+use isthmus_proto::component::v1::{Component, GetRequest};
 use isthmus_testbed::isthmus::Programs;
 use isthmus_tests::Client;
 use prost::Message as _;
@@ -84,7 +84,7 @@ async fn restart(stage: &mut Stage, functions: u64) -> Result<After> {
     let client = stage.connection.administrator()?;
     let begun = Instant::now();
     let Stage { gateway, run, .. } = stage;
-    let (resumed, answers) = tokio::join!(gateway.resume(run), Box::pin(answers(&client, begun, functions)));
+    let (resumed, answers) = tokio::join!(gateway.resume(run), answers(&client, begun, functions));
     resumed?;
     let (get, create) = answers?;
     stage.until_in_step().await?;
@@ -103,23 +103,22 @@ async fn restart(stage: &mut Stage, functions: u64) -> Result<After> {
 /// When the first correct answers came.
 async fn answers(client: &Client, begun: Instant, functions: u64) -> Result<(Duration, Duration)> {
     // As it was sent.
-    let wanted =
-        isthmus_proto::component::v1::Component::decode(&*Encoded::new(SERIES).function(functions - 1))?;
+    let wanted = Component::decode(&*Encoded::new(SERIES).function(functions - 1))?;
     let metadata = wanted.metadata.clone().unwrap_or_default();
     let name = FullName { tenant: metadata.tenant, namespace: metadata.namespace, name: metadata.name };
     let request = GetRequest { name: Some(name) };
     let found = loop {
-        if let Ok(found) = Box::pin(client.functions().get(request.clone())).await {
+        if let Ok(found) = client.functions().get(request.clone()).await {
             break found.into_inner();
         }
         ensure!(begun.elapsed() < Duration::from_mins(5), "the gateway does not come back");
         tokio::time::sleep(PAUSE).await;
     };
     let get = begun.elapsed();
-    let class = |component: &isthmus_proto::component::v1::Component| {
+    let told = |component: &Component| {
         component.spec.as_ref().map(|spec| (spec.class_name.clone(), spec.user_config_json.clone()))
     };
-    ensure!(class(&found) == class(&wanted), "the gateway answers with another function: {found:?}");
+    ensure!(told(&found) == told(&wanted), "the gateway answers with another function: {found:?}");
     deploy::create(client, SERIES, functions).await?;
     Ok((get, begun.elapsed()))
 }

@@ -4,6 +4,8 @@
 //! answers wakes the task of the connection, which runs at once. Each flush would be a TLS record and a system call of its
 //! own. So a flush lets everything else that is ready run first, once; whatever is written meanwhile goes out with it. On a
 //! connection with one call at a time nothing else is ready, and nothing is waited for.
+//!
+//! tokio's `BufWriter` gathers, too, but a flush of it does not wait, and every idle connection would hold its buffer.
 
 use std::io;
 use std::pin::Pin;

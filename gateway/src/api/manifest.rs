@@ -48,7 +48,7 @@ impl wire::manifest_service_server::ManifestService for Manifests {
         } else {
             self.writes(drafts, &request.manifest)?
         };
-        let results = Box::pin(self.change(&caller, changes, &request)).await?;
+        let results = self.change(&caller, changes, &request).await?;
         Ok(Response::new(wire::ApplyManifestResponse { results, warnings }))
     }
 }
@@ -81,7 +81,7 @@ impl Manifests {
         if request.dry_run {
             for (document, change) in changes {
                 let answer = match change {
-                    Change::Write(prepared) => Box::pin(self.0.write(caller, *prepared, "", true)).await,
+                    Change::Write(prepared) => self.0.write(caller, *prepared, "", true).await,
                     Change::End(delete) => self.0.end(caller, delete, "", true).await,
                 };
                 results.push(result(document, answer)?);

@@ -145,7 +145,7 @@ fn named(name: &str) -> FullName {
 async fn what_was_created_is_got_listed_and_watched() {
     let gateway = Gateway::start().await;
     let mut functions = gateway.functions().await;
-    let created = Box::pin(functions.create(create("greet"))).await.unwrap().into_inner();
+    let created = functions.create(create("greet")).await.unwrap().into_inner();
     assert_eq!(created.change(), component::Change::Created);
     let got = functions.get(component::GetRequest { name: Some(named("greet")) }).await.unwrap().into_inner();
     assert_eq!(Some(&got), created.component.as_ref());
@@ -160,7 +160,7 @@ async fn what_was_created_is_got_listed_and_watched() {
         matches!(next().await, Event::Added(function) if function.metadata.as_ref().unwrap().name == "greet")
     );
     assert!(matches!(next().await, Event::Bookmark(at) if at == created.log_index));
-    Box::pin(functions.create(create("other"))).await.unwrap();
+    functions.create(create("other")).await.unwrap();
     assert!(
         matches!(next().await, Event::Added(function) if function.metadata.as_ref().unwrap().name == "other")
     );
@@ -187,7 +187,7 @@ async fn who_shows_no_credential_or_a_wrong_one_is_refused() {
     let gateway = Gateway::start().await;
     let channel = gateway.channel(None).await;
     let mut functions = FunctionServiceClient::new(channel);
-    let refused = Box::pin(functions.create(create("greet"))).await.unwrap_err();
+    let refused = functions.create(create("greet")).await.unwrap_err();
     assert_eq!(refused.code(), Code::Unauthenticated);
     let mut request = Request::new(component::ListRequest::default());
     request.metadata_mut().insert("authorization", "Bearer guess".parse().unwrap());
@@ -202,7 +202,7 @@ async fn a_function_with_several_faults_is_told_all_of_them_and_nothing_is_writt
     let mut wrong = function("no spaces here");
     wrong.spec.as_mut().unwrap().input = None;
     let request = component::CreateRequest { component: Some(wrong), ..component::CreateRequest::default() };
-    let refused = Box::pin(functions.create(request)).await.unwrap_err();
+    let refused = functions.create(request).await.unwrap_err();
     assert_eq!(refused.code(), Code::InvalidArgument);
     let failure = isthmus_proto::failure::Failure::from(&refused);
     let fields: Vec<&str> = failure.violations.iter().map(|violation| violation.field.as_str()).collect();
@@ -387,7 +387,7 @@ async fn a_watch_with_a_selector_tells_what_comes_into_the_selection_and_what_le
     let gateway = Gateway::start().await;
     let mut functions = gateway.functions().await;
     Box::pin(functions.apply(apply(labelled("shop", &[("app", "shop")])))).await.unwrap();
-    Box::pin(functions.apply(apply(labelled("other", &[])))).await.unwrap();
+    functions.apply(apply(labelled("other", &[]))).await.unwrap();
     let watch =
         component::WatchRequest { label_selector: "app=shop".into(), ..component::WatchRequest::default() };
     let mut events = functions.watch(watch).await.unwrap().into_inner();
@@ -416,7 +416,7 @@ async fn a_watch_with_a_selector_tells_what_comes_into_the_selection_and_what_le
 async fn conditions_say_since_when_they_hold() {
     let gateway = Gateway::start().await;
     let mut functions = gateway.functions().await;
-    let created = Box::pin(functions.create(create("greet"))).await.unwrap().into_inner().component.unwrap();
+    let created = functions.create(create("greet")).await.unwrap().into_inner().component.unwrap();
     let metadata = created.metadata.unwrap();
     assert_eq!(metadata.delete_time, None);
     let conditions = created.status.unwrap().conditions;
@@ -496,7 +496,7 @@ async fn the_components_of_a_text_share_commits_in_their_order_and_each_has_its_
     let mut documents: Vec<String> = (0..300).map(|n| document(&format!("f{n}"), "Function")).collect();
     // The name is taken, and what comes after it is applied all the same.
     let mut functions = gateway.functions().await;
-    Box::pin(functions.create(create("taken"))).await.unwrap();
+    functions.create(create("taken")).await.unwrap();
     documents.push(document("taken", "Source"));
     documents.push(document("last", "Function"));
     let request = component::ApplyManifestRequest {
