@@ -9,8 +9,6 @@
 //! Validate and build are pure: what would be applied can be printed without a cluster. The operator knows no gateway: it goes
 //! on while there is none.
 
-use std::sync::Arc;
-
 use isthmus_model::component::ComponentKind;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config as ClientConfig};
@@ -113,18 +111,18 @@ impl Operator {
             [] => vec![None],
             namespaces => namespaces.iter().cloned().map(Some).collect(),
         };
-        let context = Arc::new(Context {
-            api: api::Api::new(client.clone()),
-            config,
-            children: Children::default(),
-            references: References::default(),
-            retries: Retries::default(),
-            between,
-        });
         let controllers = KINDS.into_iter().flat_map(|kind| scopes.iter().map(move |scope| (kind, scope)));
         let controllers = controllers.map(|(kind, scope)| {
-            let (client, context, stop) = (client.clone(), context.clone(), stop.clone());
-            controller::run(client, context, kind, scope.clone(), watched.clone(), stop)
+            let context = Context {
+                kind,
+                api: api::Api::new(client.clone()),
+                config: config.clone(),
+                children: Children::default(),
+                references: References::default(),
+                retries: Retries::default(),
+                between: between.clone(),
+            };
+            controller::run(client.clone(), context, scope.clone(), watched.clone(), stop.clone())
         });
         futures::future::join_all(controllers).await;
     }

@@ -21,7 +21,7 @@ use super::validate::Validated;
 
 pub(crate) mod names;
 mod shell;
-mod resources;
+pub(crate) mod resources;
 mod connection;
 mod download;
 mod log;

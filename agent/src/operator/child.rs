@@ -2,6 +2,9 @@
 
 use isthmus_dialects::function_mesh::definition;
 use isthmus_model::component::{ComponentKind, Object};
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
+use k8s_openapi::api::core::v1::{Secret, Service};
 use kube::core::{ApiResource, GroupVersionKind};
 
 /// A kind of child. They are applied in this order.
@@ -32,14 +35,17 @@ impl ChildKind {
 
     /// Where the API server has it.
     pub(crate) fn resource(self) -> ApiResource {
-        let (group, version, plural) = match self {
-            Self::Secret => ("", "v1", "secrets"),
-            Self::Service => ("", "v1", "services"),
-            Self::StatefulSet => ("apps", "v1", "statefulsets"),
-            Self::HorizontalPodAutoscaler => ("autoscaling", "v2", "horizontalpodautoscalers"),
-            Self::VerticalPodAutoscaler => ("autoscaling.k8s.io", "v1", "verticalpodautoscalers"),
-        };
-        ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, self.as_str()), plural)
+        match self {
+            Self::Secret => ApiResource::erase::<Secret>(&()),
+            Self::Service => ApiResource::erase::<Service>(&()),
+            Self::StatefulSet => ApiResource::erase::<StatefulSet>(&()),
+            Self::HorizontalPodAutoscaler => ApiResource::erase::<HorizontalPodAutoscaler>(&()),
+            // Kubernetes' own types do not have it.
+            Self::VerticalPodAutoscaler => ApiResource::from_gvk_with_plural(
+                &GroupVersionKind::gvk("autoscaling.k8s.io", "v1", self.as_str()),
+                "verticalpodautoscalers",
+            ),
+        }
     }
 }
 

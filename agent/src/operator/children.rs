@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::core::{DynamicResourceScope, Resource};
+use kube::core::object::{NotUsed, Object};
 use kube::runtime::watcher::Event;
 use parking_lot::Mutex;
 use serde::Deserialize;
@@ -12,48 +12,14 @@ use serde::Deserialize;
 use super::child::ChildKind;
 
 /// A child as the watch shows it: of the object that is read only what is looked at.
-#[derive(Debug, Clone, Deserialize)]
-pub(crate) struct Watched {
-    metadata: ObjectMeta,
-    #[serde(default)]
-    status: Option<WatchedStatus>,
-}
+pub(crate) type Watched = Object<NotUsed, WatchedStatus>;
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct WatchedStatus {
+pub(crate) struct WatchedStatus {
     ready_replicas: i32,
     updated_replicas: i32,
     observed_generation: i64,
-}
-
-impl Resource for Watched {
-    type DynamicType = ChildKind;
-    type Scope = DynamicResourceScope;
-
-    fn kind(kind: &ChildKind) -> std::borrow::Cow<'_, str> {
-        kind.as_str().into()
-    }
-
-    fn group(kind: &ChildKind) -> std::borrow::Cow<'_, str> {
-        kind.resource().group.into()
-    }
-
-    fn version(kind: &ChildKind) -> std::borrow::Cow<'_, str> {
-        kind.resource().version.into()
-    }
-
-    fn plural(kind: &ChildKind) -> std::borrow::Cow<'_, str> {
-        kind.resource().plural.into()
-    }
-
-    fn meta(&self) -> &ObjectMeta {
-        &self.metadata
-    }
-
-    fn meta_mut(&mut self) -> &mut ObjectMeta {
-        &mut self.metadata
-    }
 }
 
 /// Which child.
@@ -79,7 +45,7 @@ pub(crate) struct Known {
     pub(crate) current: bool,
 }
 
-/// What is known of all of them, and of which of them it was seen that they are as they shall be.
+/// What is known of all of a controller's, and of which of them it was seen that they are as they shall be.
 #[derive(Debug, Default)]
 pub(crate) struct Children {
     inner: Mutex<Inner>,
@@ -90,42 +56,31 @@ struct Inner {
     known: HashMap<Key, Known>,
     /// The mark at which a child was as this digest wants it.
     verified: HashMap<Key, (u64, String)>,
-    /// Seen since the last listing of a kind in a namespace began.
-    listing: HashMap<(ChildKind, Option<String>), BTreeSet<Key>>,
+    /// Seen since the last listing of a kind began.
+    listing: HashMap<ChildKind, BTreeSet<Key>>,
 }
 
 impl Children {
-    /// Takes in what a watch says of one kind, in one namespace or in all; the names and namespaces of the resources that
-    /// should be looked at because of it.
-    pub(crate) fn on(
-        &self,
-        kind: ChildKind,
-        scope: Option<&str>,
-        event: Event<Watched>,
-    ) -> Vec<(String, String)> {
+    /// Takes in what the watch of one kind says; namespaces and names of the resources that should be looked at because of
+    /// it.
+    pub(crate) fn on(&self, kind: ChildKind, event: Event<Watched>) -> Vec<(String, String)> {
         let mut inner = self.inner.lock();
-        let scope = (kind, scope.map(str::to_owned));
         match event {
             Event::Init => {
-                inner.listing.insert(scope, BTreeSet::new());
+                inner.listing.insert(kind, BTreeSet::new());
                 Vec::new()
             }
             Event::InitApply(child) => {
                 let Some((key, known)) = known(kind, child) else { return Vec::new() };
-                if let Some(listed) = inner.listing.get_mut(&scope) {
+                if let Some(listed) = inner.listing.get_mut(&kind) {
                     listed.insert(key.clone());
                 }
                 inner.see(key, known).into_iter().collect()
             }
             Event::InitDone => {
-                let listed = inner.listing.remove(&scope).unwrap_or_default();
-                let within = |key: &Key| scope.1.as_ref().is_none_or(|namespace| *namespace == key.namespace);
-                let gone: Vec<Key> = inner
-                    .known
-                    .keys()
-                    .filter(|key| key.kind == kind && within(key) && !listed.contains(*key))
-                    .cloned()
-                    .collect();
+                let listed = inner.listing.remove(&kind).unwrap_or_default();
+                let gone = inner.known.keys().filter(|key| key.kind == kind && !listed.contains(*key));
+                let gone: Vec<Key> = gone.cloned().collect();
                 gone.iter().filter_map(|key| inner.lose(key)).collect()
             }
             Event::Apply(child) => {
@@ -149,8 +104,12 @@ impl Children {
         inner.verified.get(key).is_some_and(|(at, wanted)| Some(*at) == mark && wanted == digest)
     }
 
-    /// Notes that the child, as it is in `metadata`, is as this digest wants it.
+    /// Notes that the child, as it is in `metadata`, is as this digest wants it. Of what is not watched it is not noted: nobody
+    /// would tell when that is no longer so.
     pub(crate) fn verify(&self, key: Key, metadata: &ObjectMeta, digest: String) {
+        if !ChildKind::WATCHED.contains(&key.kind) {
+            return;
+        }
         let mark = mark(key.kind, metadata);
         self.inner.lock().verified.insert(key, (mark, digest));
     }
@@ -199,11 +158,9 @@ fn known(kind: ChildKind, child: Watched) -> Option<(Key, Known)> {
 
 /// Name and identity of who controls an object.
 pub(crate) fn controller(metadata: &ObjectMeta) -> Option<(String, String)> {
-    let owners = metadata.owner_references.iter().flatten();
-    owners
-        .filter(|owner| owner.controller == Some(true))
-        .map(|owner| (owner.name.clone(), owner.uid.clone()))
-        .next()
+    let mut owners = metadata.owner_references.iter().flatten();
+    let owner = owners.find(|owner| owner.controller == Some(true))?;
+    Some((owner.name.clone(), owner.uid.clone()))
 }
 
 /// Of a StatefulSet the generation counts changes of the spec, so that its status can change without anybody looking. The others
@@ -235,6 +192,7 @@ mod tests {
                 "name": "a-function", "namespace": "n", "uid": "u", "generation": generation, "resourceVersion": "7",
                 "ownerReferences": [{"apiVersion": "v", "kind": "Function", "name": "a", "uid": "o", "controller": true}],
             },
+            "spec": {},
             "status": {"readyReplicas": ready, "observedGeneration": generation},
         }))
         .unwrap()
@@ -249,36 +207,36 @@ mod tests {
     #[test]
     fn a_change_wakes_the_owner_and_a_repetition_does_not() {
         let children = Children::default();
-        assert_eq!(children.on(KIND, None, Event::Apply(set(1, 0))), look());
-        assert_eq!(children.on(KIND, None, Event::Apply(set(1, 0))), []);
-        assert_eq!(children.on(KIND, None, Event::Apply(set(1, 1))), look());
-        assert_eq!(children.on(KIND, None, Event::Delete(set(1, 1))), look());
+        assert_eq!(children.on(KIND, Event::Apply(set(1, 0))), look());
+        assert_eq!(children.on(KIND, Event::Apply(set(1, 0))), []);
+        assert_eq!(children.on(KIND, Event::Apply(set(1, 1))), look());
+        assert_eq!(children.on(KIND, Event::Delete(set(1, 1))), look());
     }
 
     #[test]
     fn what_the_operator_wrote_itself_wakes_nobody_and_is_known_to_be_right() {
         let children = Children::default();
         let key = Key { kind: KIND, namespace: "n".to_owned(), name: "a-function".to_owned() };
-        children.on(KIND, None, Event::Apply(set(1, 0)));
-        children.verify(key.clone(), set(2, 0).meta(), "d".to_owned());
+        children.on(KIND, Event::Apply(set(1, 0)));
+        children.verify(key.clone(), &set(2, 0).metadata, "d".to_owned());
         assert!(!children.is_verified(&key, "d"), "the watch has not shown it yet");
-        assert_eq!(children.on(KIND, None, Event::Apply(set(2, 0))), []);
+        assert_eq!(children.on(KIND, Event::Apply(set(2, 0))), []);
         assert!(children.is_verified(&key, "d") && !children.is_verified(&key, "e"));
-        assert_eq!(children.on(KIND, None, Event::Apply(set(3, 0))), look());
+        assert_eq!(children.on(KIND, Event::Apply(set(3, 0))), look());
         assert!(!children.is_verified(&key, "d"), "somebody changed it");
     }
 
     #[test]
     fn what_a_new_listing_does_not_show_is_gone() {
         let children = Children::default();
-        children.on(KIND, None, Event::Apply(set(1, 1)));
+        children.on(KIND, Event::Apply(set(1, 1)));
         for event in [Event::Init, Event::InitApply(set(1, 1)), Event::InitDone] {
-            assert_eq!(children.on(KIND, None, event), []);
+            assert_eq!(children.on(KIND, event), []);
         }
         let key = Key { kind: KIND, namespace: "n".to_owned(), name: "a-function".to_owned() };
         assert!(children.known(&key).is_some());
-        assert_eq!(children.on(KIND, None, Event::Init), []);
-        assert_eq!(children.on(KIND, None, Event::InitDone), look());
+        assert_eq!(children.on(KIND, Event::Init), []);
+        assert_eq!(children.on(KIND, Event::InitDone), look());
         assert_eq!(children.known(&key), None);
     }
 }

@@ -8,6 +8,7 @@
 //! Queue, scheduling and retries of broken watches are kube's. What is kept of each resource and child is a few numbers and
 //! names.
 
+use std::borrow::Cow;
 use std::future::ready;
 use std::sync::Arc;
 
@@ -31,6 +32,9 @@ use super::children::Watched;
 use super::reconcile::{Context, reconcile};
 
 /// A custom resource, of which only the metadata is looked at here.
+///
+/// kube keeps several references to each resource, and in each of them what tells its kind: here one byte, where its own
+/// dynamic types have five texts.
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Custom {
     metadata: ObjectMeta,
@@ -40,19 +44,19 @@ impl Resource for Custom {
     type DynamicType = ComponentKind;
     type Scope = DynamicResourceScope;
 
-    fn kind(kind: &ComponentKind) -> std::borrow::Cow<'_, str> {
+    fn kind(kind: &ComponentKind) -> Cow<'_, str> {
         kind.as_str().into()
     }
 
-    fn group(_: &ComponentKind) -> std::borrow::Cow<'_, str> {
+    fn group(_: &ComponentKind) -> Cow<'_, str> {
         definition::GROUP.into()
     }
 
-    fn version(_: &ComponentKind) -> std::borrow::Cow<'_, str> {
+    fn version(_: &ComponentKind) -> Cow<'_, str> {
         definition::VERSION.into()
     }
 
-    fn plural(kind: &ComponentKind) -> std::borrow::Cow<'_, str> {
+    fn plural(kind: &ComponentKind) -> Cow<'_, str> {
         kind.plural().into()
     }
 
@@ -68,32 +72,33 @@ impl Resource for Custom {
 type Seen = PartialObjectMeta<Custom>;
 type Request = Result<ReconcileRequest<Seen>, watcher::Error>;
 
-/// Reconciles the resources of one kind, in one namespace or in all, until `stop`; passes that have begun come to their end.
+/// Reconciles the context's kind of resources, in one namespace or in all, until `stop`; passes that have begun come to their
+/// end.
 pub(super) async fn run(
     client: Client,
-    context: Arc<Context>,
-    kind: ComponentKind,
+    context: Context,
     scope: Option<String>,
     watched: Vec<ChildKind>,
     stop: CancellationToken,
 ) {
+    let (kind, context) = (context.kind, Arc::new(context));
     let writer = Writer::<Seen>::new(kind);
     let store = writer.as_reader();
     let mut queue: SelectAll<BoxStream<'static, Request>> = SelectAll::new();
     for child in watched {
-        queue.push(children(&client, &context, kind, child, scope.clone()).boxed());
+        queue.push(children(&client, &context, child, scope.as_deref()).boxed());
     }
     queue.push(resources(&client, kind, scope.as_deref(), writer).boxed());
     let config = controller::Config::default().concurrency(context.config.concurrency);
     let passes = applier(
         move |seen: Arc<Seen>, context: Arc<Context>| {
             let (namespace, name) = place(&seen.metadata);
-            reconcile(context, kind, namespace, name).boxed()
+            reconcile(context, namespace, name).boxed()
         },
         move |seen: Arc<Seen>, error, context: Arc<Context>| {
             let (namespace, name) = place(&seen.metadata);
             let problem = Chain(error).to_string();
-            let delay = context.retries.after(&(kind, namespace.clone(), name.clone()), error);
+            let delay = context.retries.after(&(namespace.clone(), name.clone()), error);
             tracing::warn!(
                 kind = kind.as_str(),
                 namespace,
@@ -148,18 +153,16 @@ fn resources(
 fn children(
     client: &Client,
     context: &Arc<Context>,
-    kind: ComponentKind,
     child: ChildKind,
-    scope: Option<String>,
+    scope: Option<&str>,
 ) -> impl Stream<Item = Request> + use<> {
-    let selector = format!("compute.functionmesh.io/component={}", kind.as_str().to_ascii_lowercase());
+    let (context, kind) = (context.clone(), context.kind);
+    let selector = format!("{}/component={}", definition::GROUP, kind.as_str().to_ascii_lowercase());
     let config = watcher::Config::default().labels(&selector);
-    let events = watcher(api::<Watched>(client, scope.as_deref(), &child), config).default_backoff();
-    let context = context.clone();
+    let events = watcher(api::<Watched>(client, scope, &child.resource()), config).default_backoff();
     let touched = events.map_ok(move |event| {
-        let owners = context.children.on(child, scope.as_deref(), event);
+        let owners = context.children.on(child, event).into_iter();
         let owners = owners
-            .into_iter()
             .map(move |(namespace, name)| Ok(ObjectRef::new_with(&name, kind).within(&namespace).into()));
         futures::stream::iter(owners)
     });
@@ -178,28 +181,16 @@ where
 
 /// Keeps what is compared.
 fn trim(metadata: &mut ObjectMeta) {
-    let ObjectMeta {
-        name,
-        namespace,
-        uid,
-        generation,
-        resource_version,
-        deletion_timestamp,
-        annotations,
-        ..
-    } = std::mem::take(metadata);
-    let annotations = annotations.map(|mut annotations| {
-        annotations.retain(|key, _| key.starts_with(definition::GROUP));
-        annotations
-    });
+    let mut annotations = metadata.annotations.take().unwrap_or_default();
+    annotations.retain(|key, _| key.starts_with(definition::GROUP));
     *metadata = ObjectMeta {
-        name,
-        namespace,
-        uid,
-        generation,
-        resource_version,
-        deletion_timestamp,
-        annotations: annotations.filter(|annotations| !annotations.is_empty()),
+        name: metadata.name.take(),
+        namespace: metadata.namespace.take(),
+        uid: metadata.uid.take(),
+        generation: metadata.generation,
+        resource_version: metadata.resource_version.take(),
+        deletion_timestamp: metadata.deletion_timestamp.take(),
+        annotations: (!annotations.is_empty()).then_some(annotations),
         ..ObjectMeta::default()
     };
 }

@@ -6,7 +6,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use isthmus_model::component::{ComponentKind, Object};
-use kube::core::{ApiResource, GroupVersionKind};
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::core::ApiResource;
 use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::time::Instant;
@@ -86,8 +87,7 @@ async fn exists(api: &Api, references: &References, namespace: &str, name: &str)
     if references.0.lock().get(&key).is_some_and(|seen| seen.elapsed() < FRESH) {
         return Ok(true);
     }
-    let resource =
-        ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk("", "v1", "ConfigMap"), "configmaps");
+    let resource = ApiResource::erase::<ConfigMap>(&());
     let place = Place { resource, namespace: key.0.clone(), name: key.1.clone() };
     let found = match api.get(&place).await {
         Ok(found) => found.is_some(),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
-use isthmus_model::component::ComponentKind;
+use isthmus_model::component::{ComponentKind, Object};
 use kube::runtime::controller::Action;
 use serde_json::Value;
 
@@ -29,8 +29,9 @@ const MISSING: Duration = Duration::from_secs(10);
 /// Something that runs between the stages; tests put trouble there.
 pub type Between = Arc<dyn Fn(&str, &str) + Send + Sync>;
 
-/// What passes share.
+/// What the passes of one controller share.
 pub(super) struct Context {
+    pub(super) kind: ComponentKind,
     pub(super) api: Api,
     pub(super) config: Config,
     pub(super) children: Children,
@@ -59,11 +60,10 @@ pub(super) enum Error {
 /// One pass. A panic in it is an error of this resource and of no other.
 pub(super) async fn reconcile(
     context: Arc<Context>,
-    kind: ComponentKind,
     namespace: String,
     name: String,
 ) -> Result<Action, Error> {
-    let pass = AssertUnwindSafe(pass(&context, kind, &namespace, &name)).catch_unwind();
+    let pass = AssertUnwindSafe(pass(&context, &namespace, &name)).catch_unwind();
     let result = match pass.await {
         Ok(result) => result,
         Err(panic) => Err(Error::Panicked(words(&*panic))),
@@ -71,14 +71,14 @@ pub(super) async fn reconcile(
     let outcome = if result.is_ok() { "done" } else { "failed" };
     metrics::counter!("isthmus_operator_passes_total", "outcome" => outcome).increment(1);
     if result.is_ok() {
-        context.retries.forget(&(kind, namespace, name));
+        context.retries.forget(&(namespace, name));
     }
     result
 }
 
-async fn pass(context: &Context, kind: ComponentKind, namespace: &str, name: &str) -> Result<Action, Error> {
-    let Context { api, config, children, references, between, .. } = context;
-    let found = dereference(api, references, kind, namespace, name).await.map_err(Error::Dereference)?;
+async fn pass(context: &Context, namespace: &str, name: &str) -> Result<Action, Error> {
+    let Context { kind, api, config, children, references, between, .. } = context;
+    let found = dereference(api, references, *kind, namespace, name).await.map_err(Error::Dereference)?;
     let Some(dereferenced) = found else { return Ok(Action::await_change()) };
     if let Some(between) = between {
         between(namespace, name);
@@ -119,7 +119,7 @@ async fn pass(context: &Context, kind: ComponentKind, namespace: &str, name: &st
 }
 
 /// The number for a resource that has an autoscaler and does not say any.
-fn undefined_replicas(validated: &Validated, resource: &isthmus_model::component::Object) -> Option<u32> {
+fn undefined_replicas(validated: &Validated, resource: &Object) -> Option<u32> {
     let spec = &validated.component.spec;
     let said = resource.get("spec").and_then(|spec| spec.get("replicas")).is_some();
     (spec.max_replicas.is_some() && !said).then_some(spec.replicas)

@@ -1,15 +1,16 @@
 //! What the operator would apply, printed without a cluster.
 
 use isthmus_dialects::function_mesh::API_VERSION;
-use isthmus_model::component::{ComponentKind, Object};
+use isthmus_model::component::Object;
 use isthmus_model::reason::Violation;
 use serde_json::Value;
 
+use super::KINDS;
 use super::build::build;
 use super::child::ChildKind;
 use super::config::Pods;
 use super::owner::Owner;
-use super::validate::{self, validate};
+use super::validate::{self, sentence, validate};
 
 /// Stands for the identity that only a cluster can give.
 const NO_UID: &str = "00000000-0000-0000-0000-000000000000";
@@ -29,7 +30,7 @@ pub enum Error {
         kind: String,
     },
     /// A document is refused.
-    #[error("document {document}: {}", listed(violations))]
+    #[error("document {document}: {}", sentence(violations))]
     Refused {
         /// Which, from 1.
         document: usize,
@@ -62,13 +63,13 @@ pub fn render(text: &[u8], pods: &Pods) -> Result<Vec<Object>, Error> {
 
 fn owner(document: &Value, number: usize) -> Result<Owner, Error> {
     let text = |path: &str| document.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let kind = text("/kind");
-    if text("/apiVersion") != API_VERSION || kind != ComponentKind::Function.as_str() {
-        return Err(Error::Kind { document: number, kind });
-    }
+    let known = KINDS.into_iter().find(|known| known.as_str() == text("/kind"));
+    let Some(kind) = known.filter(|_| text("/apiVersion") == API_VERSION) else {
+        return Err(Error::Kind { document: number, kind: text("/kind") });
+    };
     let or = |text: String, default: &str| if text.is_empty() { default.to_owned() } else { text };
     Ok(Owner {
-        kind: ComponentKind::Function,
+        kind,
         namespace: or(text("/metadata/namespace"), "default"),
         name: text("/metadata/name"),
         uid: or(text("/metadata/uid"), NO_UID),
@@ -80,11 +81,6 @@ fn redact(secret: &mut Object) {
     for value in data.into_iter().flat_map(|data| data.values_mut()) {
         *value = "(redacted)".into();
     }
-}
-
-fn listed(violations: &[Violation]) -> String {
-    let each = violations.iter().map(|violation| format!("{}: {}", violation.field, violation.message));
-    each.collect::<Vec<_>>().join("; ")
 }
 
 #[cfg(test)]

@@ -5,16 +5,18 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use isthmus_daemon::backoff::{self, Backoff, Policy};
-use isthmus_model::component::ComponentKind;
 use parking_lot::Mutex;
 
 use super::reconcile::Error;
 
-/// Kind, namespace and name of a resource.
-pub(super) type Name = (ComponentKind, String, String);
+/// Namespace and name of a resource.
+pub(super) type Name = (String, String);
 
 /// A conflict is gone as soon as it is looked at again.
 const SOON: Duration = Duration::from_millis(100);
+
+/// The first delay where trying again at once would change nothing.
+const MOSTLY_FINAL: Duration = Duration::from_secs(5);
 
 /// What nobody but a person can mend is tried again nevertheless, for they may have.
 const SLOW: Duration = Duration::from_mins(5);
@@ -47,9 +49,6 @@ impl Retries {
     }
 }
 
-/// The first delay where trying again at once would change nothing.
-const MOSTLY_FINAL: Duration = Duration::from_secs(5);
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -57,7 +56,7 @@ mod tests {
     #[test]
     fn delays_grow_for_each_resource_by_itself_and_start_anew_when_it_is_well() {
         let retries = Retries::default();
-        let name = |name: &str| (ComponentKind::Function, "n".to_owned(), name.to_owned());
+        let name = |name: &str| ("n".to_owned(), name.to_owned());
         let panicked = Error::Panicked("x".to_owned());
         let mut last = Duration::ZERO;
         for _ in 0..5 {

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::api::{Api, Error, Place};
 use super::apply::{Applied, Outcome, identified};
-use super::build::names;
+use super::build::{names, resources};
 use super::child::{ChildKind, custom_resource};
 use super::children::Known;
 use super::dereference::Dereferenced;
@@ -35,7 +35,7 @@ pub(crate) fn status(dereferenced: &Dereferenced, outlook: Outlook<'_>) -> Statu
     match outlook {
         Outlook::Invalid(error) => invalid(dereferenced, current, error),
         Outlook::Applied { applied, replicas, stateful_set } => {
-            of_children(dereferenced, applied, number(replicas), stateful_set)
+            of_children(dereferenced, applied, resources::replicas(replicas), stateful_set)
         }
     }
 }
@@ -165,10 +165,6 @@ fn condition_name(kind: ChildKind) -> Option<&'static str> {
 fn selector(owner: &Owner) -> String {
     let labels = names::labels(owner).into_iter().map(|(key, value)| format!("{key}={value}"));
     labels.collect::<Vec<_>>().join(",")
-}
-
-fn number(replicas: u32) -> i32 {
-    i32::try_from(replicas).unwrap_or(i32::MAX)
 }
 
 fn current(resource: &Object) -> Status {

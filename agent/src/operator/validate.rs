@@ -81,7 +81,8 @@ fn scaled_to_nothing(resource: &mut Value) -> bool {
     stopped
 }
 
-fn sentence(violations: &[Violation]) -> String {
+/// All of them in one line.
+pub(super) fn sentence(violations: &[Violation]) -> String {
     let each = |violation: &Violation| match violation.field.as_str() {
         "" => violation.message.clone(),
         field => format!("{field}: {}", violation.message),

@@ -15,7 +15,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceSubresourceStatus, CustomResourceSubresources, CustomResourceValidation,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::resource::{ConnectorSpec, Spec, fields_of_others};
 use super::status::Status;
@@ -31,7 +31,7 @@ pub const GROUP: &str = "compute.functionmesh.io";
 /// Their only version.
 pub const VERSION: &str = "v1alpha1";
 
-/// The definitions of all kinds that are reconciled.
+/// The definitions of all kinds.
 pub fn definitions() -> Vec<CustomResourceDefinition> {
     ComponentKind::ALL.into_iter().map(definition).collect()
 }
@@ -130,22 +130,7 @@ fn spec(kind: ComponentKind) -> Value {
     if let Some(least) = properties.get_mut("minReplicas").and_then(Value::as_object_mut) {
         least.insert("default".to_owned(), 1.into());
     }
-    sorted(spec)
-}
-
-/// Printed files do not depend on the order in which things came about.
-fn sorted(value: Value) -> Value {
-    match value {
-        Value::Object(members) => {
-            let mut members: Vec<_> = members.into_iter().collect();
-            members.sort_by(|(a, _), (b, _)| a.cmp(b));
-            Value::Object(
-                members.into_iter().map(|(name, value)| (name, sorted(value))).collect::<Map<_, _>>(),
-            )
-        }
-        Value::Array(items) => Value::Array(items.into_iter().map(sorted).collect()),
-        other => other,
-    }
+    spec
 }
 
 /// A definition as YAML, as `kubectl apply -f` takes it.

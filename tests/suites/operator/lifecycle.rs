@@ -42,13 +42,21 @@ async fn a_manifest_for_function_mesh_becomes_a_workload_follows_its_changes_and
     tally["spec"]["replicas"] = json!(1);
     tally["spec"]["maxReplicas"] = json!(4);
     tally["spec"]["funcConfig"] = json!({"mode": "it's fast"});
+    // Names that stand twice, which the API server takes in a Function but applies to no pod.
+    tally["spec"]["pod"] = json!({
+        "env": [{"name": "MODE", "value": "slow"}, {"name": "MODE", "value": "fast"}],
+        "imagePullSecrets": [{"name": "registry"}, {"name": "registry"}],
+    });
     world.apply(&tally).await?;
     let scaler = world.until("hpa", "tally-function", "to be there", |_| true).await?;
     assert_eq!(scaler["spec"]["scaleTargetRef"]["kind"], "Function");
     let changed = world.until("statefulset", "tally-function", "the configuration", |it| {
         it["spec"]["template"]["spec"]["containers"][0]["command"][2].as_str().unwrap().contains("fast")
     });
-    changed.await?;
+    let pod = &changed.await?["spec"]["template"]["spec"];
+    let modes = pod["containers"][0]["env"].as_array().unwrap().iter().filter(|it| it["name"] == "MODE");
+    assert_eq!(modes.map(|it| &it["value"]).collect::<Vec<_>>(), ["fast"]);
+    assert_eq!(pod["imagePullSecrets"], json!([{"name": "registry"}]));
     tally["spec"].as_object_mut().unwrap().remove("maxReplicas");
     world.apply(&tally).await?;
     world.until_gone("hpa", "tally-function").await?;

@@ -7,6 +7,7 @@ use k8s_openapi::api::autoscaling::v2::{
     MetricTarget, ResourceMetricSource,
 };
 
+use super::resources::replicas;
 use super::{Prepared, names};
 
 /// What Kubernetes and Function Mesh take where nothing is said.
@@ -36,8 +37,8 @@ pub(super) fn build(prepared: &Prepared<'_>) -> Option<HorizontalPodAutoscaler> 
                 kind: owner.kind.as_str().to_owned(),
                 name: owner.name.clone(),
             },
-            min_replicas: Some(number(min)),
-            max_replicas: number(max),
+            min_replicas: Some(replicas(min)),
+            max_replicas: replicas(max),
             metrics: Some(metrics),
             behavior,
         }),
@@ -84,8 +85,4 @@ fn metric(resource: &str, percent: u64, resources: &Resources) -> MetricSpec {
         }),
         ..MetricSpec::default()
     }
-}
-
-fn number(replicas: u32) -> i32 {
-    i32::try_from(replicas).unwrap_or(i32::MAX)
 }

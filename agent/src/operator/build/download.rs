@@ -48,6 +48,11 @@ pub(super) fn is_http(location: &str) -> bool {
     location.starts_with("http://") || location.starts_with("https://")
 }
 
+/// Whether the location is one of Pulsar's package service.
+pub(super) fn is_pulsar_package(location: &str) -> bool {
+    ["function://", "sink://", "source://"].iter().any(|scheme| location.starts_with(scheme))
+}
+
 /// The command that fetches `package` to `target`, or nothing if the image has the file.
 pub(super) fn command(
     package: &PackageRef,
@@ -64,9 +69,7 @@ pub(super) fn command(
         return Some(format!("wget {source} -O {target}"));
     }
     let tool = if tools.pulsarctl { from.pulsarctl() } else { from.pulsar_admin() };
-    let package_service =
-        ["function://", "sink://", "source://"].iter().any(|scheme| location.starts_with(scheme));
-    Some(if package_service {
+    Some(if is_pulsar_package(location) {
         format!("{tool} packages download {source} --path {target}")
     } else {
         format!("{tool} functions download --path {source} --destination-file {target}")

@@ -3,6 +3,7 @@
 use isthmus_model::component::{ComponentKind, Runtime};
 
 use super::Prepared;
+use super::download::is_pulsar_package;
 
 pub(super) fn image(prepared: &Prepared<'_>) -> String {
     let spec = &prepared.component.spec;
@@ -13,10 +14,11 @@ pub(super) fn image(prepared: &Prepared<'_>) -> String {
     match (prepared.component.kind, &spec.runtime) {
         (ComponentKind::Source | ComponentKind::Sink, Some(runtime)) => {
             // A connector that is not fetched is one that the image has.
-            let location = &runtime.package().location;
-            let fetched =
-                ["function://", "sink://", "source://"].iter().any(|scheme| location.starts_with(scheme));
-            if fetched { images.java.clone() } else { images.connectors.clone() }
+            if is_pulsar_package(&runtime.package().location) {
+                images.java.clone()
+            } else {
+                images.connectors.clone()
+            }
         }
         (_, Some(Runtime::Java { .. })) => images.java.clone(),
         (_, Some(Runtime::Python { .. })) => images.python.clone(),

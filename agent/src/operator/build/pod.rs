@@ -1,5 +1,7 @@
 //! The template of the pods.
 
+use std::collections::BTreeSet;
+
 use k8s_openapi::api::core::v1::{
     LocalObjectReference, PodSecurityContext, PodSpec, PodTemplateSpec, SeccompProfile,
 };
@@ -37,6 +39,10 @@ pub(super) fn template(prepared: &Prepared<'_>) -> PodTemplateSpec {
     let mut pull_secrets = pod.image_pull_secrets.clone().unwrap_or_default();
     pull_secrets
         .extend(pods.image_pull_secrets.iter().map(|name| LocalObjectReference { name: name.clone() }));
+    let pull_secrets = last_of_each(pull_secrets, |secret| &secret.name);
+    for container in containers.iter_mut().chain(&mut init_containers) {
+        container.env = container.env.take().map(|env| last_of_each(env, |variable| &variable.name));
+    }
     let spec = PodSpec {
         affinity: affinity::build(prepared, &labels),
         containers,
@@ -55,6 +61,15 @@ pub(super) fn template(prepared: &Prepared<'_>) -> PodTemplateSpec {
     let metadata =
         ObjectMeta { labels: Some(labels), annotations: Some(annotations), ..ObjectMeta::default() };
     PodTemplateSpec { metadata: Some(metadata), spec: Some(spec) }
+}
+
+/// A name that stands twice counts as it stands last, and so does Kubernetes read it; but server-side apply refuses lists with
+/// such names.
+fn last_of_each<T>(list: Vec<T>, name: impl Fn(&T) -> &str) -> Vec<T> {
+    let mut seen = BTreeSet::new();
+    let mut kept: Vec<T> = list.into_iter().rev().filter(|one| seen.insert(name(one).to_owned())).collect();
+    kept.reverse();
+    kept
 }
 
 fn security(run_as_non_root: bool) -> PodSecurityContext {

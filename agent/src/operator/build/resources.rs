@@ -1,10 +1,15 @@
-//! cpu, memory and others as Kubernetes has them, each in the one form that the API server would give back.
+//! Instances, cpu, memory and others as Kubernetes has them, each in the one form that the API server would give back.
 
 use std::collections::BTreeMap;
 
 use isthmus_model::resources::{Amounts, Resources};
 use k8s_openapi::api::core::v1::ResourceRequirements;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+
+/// How many instances.
+pub(crate) fn replicas(number: u32) -> i32 {
+    i32::try_from(number).unwrap_or(i32::MAX)
+}
 
 /// What the main container asks for and may use at most.
 pub(super) fn requirements(resources: &Resources) -> ResourceRequirements {

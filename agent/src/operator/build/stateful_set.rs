@@ -5,6 +5,7 @@ use k8s_openapi::api::apps::v1::{
 };
 
 use super::container::some;
+use super::resources::replicas;
 use super::{Prepared, names, pod};
 
 pub(super) fn build(
@@ -12,11 +13,10 @@ pub(super) fn build(
     retention: Option<&StatefulSetPersistentVolumeClaimRetentionPolicy>,
 ) -> StatefulSet {
     let owner = prepared.owner;
-    let replicas = i32::try_from(prepared.component.spec.replicas).unwrap_or(i32::MAX);
     StatefulSet {
         metadata: names::metadata(owner, names::base(owner)),
         spec: Some(StatefulSetSpec {
-            replicas: Some(replicas),
+            replicas: Some(replicas(prepared.component.spec.replicas)),
             selector: names::selector(names::labels(owner)),
             service_name: Some(names::service(owner)),
             template: pod::template(prepared),

@@ -218,3 +218,30 @@ fn no_credential_of_a_resource_stands_in_a_command() {
     }
     assert_eq!(secrets, 1);
 }
+
+#[test]
+fn of_variables_and_pull_secrets_with_the_same_name_there_is_the_last() {
+    let mut document = documents(&folder().join("001-java-minimal.in.yaml")).remove(0);
+    let variable = |value: &str| json!({"name": "MODE", "value": value});
+    document["spec"]["pod"] = json!({
+        "env": [variable("slow"), {"name": "OTHER", "value": "x"}, variable("fast")],
+        "imagePullSecrets": [{"name": "registry"}],
+        "initContainers": [{"name": "i", "image": "i", "env": [variable("slow"), variable("fast")]}],
+    });
+    let owner = Owner {
+        kind: ComponentKind::Function,
+        namespace: "n".to_owned(),
+        name: "a".to_owned(),
+        uid: "u".to_owned(),
+    };
+    let pods = Pods { image_pull_secrets: vec!["registry".to_owned()], ..Pods::default() };
+    let children = build(&validate(owner, document).unwrap(), &pods);
+    let set = children.into_iter().find(|child| child.kind == ChildKind::StatefulSet).unwrap();
+    let pod = &set.body["spec"]["template"]["spec"];
+    let env = pod["containers"][0]["env"].as_array().unwrap();
+    let names: Vec<_> = env.iter().map(|one| one["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["POD_NAME", "OTHER", "MODE"]);
+    assert_eq!(env[2], variable("fast"));
+    assert_eq!(pod["initContainers"][0]["env"], json!([variable("fast")]));
+    assert_eq!(pod["imagePullSecrets"], json!([{"name": "registry"}]));
+}
