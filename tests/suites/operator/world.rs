@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use isthmus_agent::operator::{Between, Config, Operator};
 use isthmus_testbed::Cache;
-use isthmus_testbed::kubernetes::{Client, ControlPlane, Extent};
+use isthmus_testbed::kubernetes::{Client, ControlPlane, Extent, Kubeconfig, User};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -18,6 +18,8 @@ pub(super) const NAMESPACE: &str = "golden";
 pub(super) struct World {
     pub(super) plane: ControlPlane,
     pub(super) kubectl: Client,
+    /// Whom the operator calls the API server as: with the rights that the chart gives it, and no others.
+    account: Kubeconfig,
     operator: Option<(CancellationToken, JoinHandle<()>)>,
 }
 
@@ -39,7 +41,15 @@ impl World {
             "data": {"webServiceURL": "http://pulsar:8080", "brokerServiceURL": "pulsar://pulsar:6650"},
         });
         kubectl.call_with(&["apply", "-f", "-"], &config.to_string()).await?;
-        Ok(Self { plane, kubectl, operator: None })
+        let chart = root.join("deploy/charts/isthmus-agent");
+        let rights =
+            ["-n", "isthmus", "template", "isthmus-agent", &chart.to_string_lossy(), "--kube-version=1.34"];
+        let rights =
+            [&rights[..], &["--set", "namespaces.all=true", "-s", "templates/clusterrole.yaml"]].concat();
+        let rights = plane.helm().call(&rights).await?;
+        kubectl.call_with(&["apply", "-f", "-"], &rights).await?;
+        let account = plane.kubeconfig_of(&User::named("system:serviceaccount:isthmus:isthmus-agent"))?;
+        Ok(Self { plane, kubectl, account, operator: None })
     }
 
     /// Starts the operator.
@@ -57,7 +67,7 @@ impl World {
 
     async fn start_operator(&mut self, between: Option<Between>) -> Result<()> {
         let config = Config {
-            kubeconfig: Some(self.plane.kubeconfig().path().to_path_buf()),
+            kubeconfig: Some(self.account.path().to_path_buf()),
             resync: Duration::from_mins(10),
             ..Config::default()
         };

@@ -66,23 +66,24 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 
 {{/* All that the agent does in a namespace that functions run in. */}}
 {{- define "isthmus-agent.rules" -}}
-# What runs here: the agent writes the gateway's share as custom resources and reconciles these, whoever wrote them.
+# What people write is read; into it go the status, and the number of replicas that an autoscaler needs.
 - apiGroups: [compute.functionmesh.io]
-  resources: [functions, sources, sinks, functionmeshes]
-  verbs: [get, list, watch, create, patch, delete]
+  resources: [functions]
+  verbs: [get, list, watch, patch]
 - apiGroups: [compute.functionmesh.io]
-  resources: [functions/status, sources/status, sinks/status, functionmeshes/status]
-  verbs: [get, patch]
+  resources: [functions/status]
+  verbs: [patch]
 # Children name their owner so that Kubernetes deletes them after it; some clusters let only those do so who may finalize it.
 - apiGroups: [compute.functionmesh.io]
-  resources: [functions/finalizers, sources/finalizers, sinks/finalizers, functionmeshes/finalizers]
+  resources: [functions/finalizers]
   verbs: [update]
 - apiGroups: [apps]
   resources: [statefulsets]
-  verbs: [get, list, watch, create, patch, delete]
+  verbs: [get, list, watch, create, patch]
 - apiGroups: [""]
   resources: [services]
-  verbs: [get, list, watch, create, patch, delete]
+  verbs: [get, list, watch, create, patch]
+# These go when a resource is no longer scaled by itself.
 - apiGroups: [autoscaling]
   resources: [horizontalpodautoscalers]
   verbs: [get, list, watch, create, patch, delete]
@@ -91,16 +92,9 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
   verbs: [get, list, watch, create, patch, delete]
 # By name only: neither list nor watch, which would show the agent those of others.
 - apiGroups: [""]
-  resources: [configmaps, secrets]
-  verbs: [get, create, patch, delete]
-# Why pods are not ready, their logs, their instances' figures.
-- apiGroups: [""]
-  resources: [pods]
-  verbs: [get, list, watch]
-- apiGroups: [""]
-  resources: [pods/log, pods/proxy]
+  resources: [configmaps]
   verbs: [get]
-- apiGroups: [events.k8s.io]
-  resources: [events]
-  verbs: [create, patch]
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [get, create, patch, delete]
 {{- end -}}
