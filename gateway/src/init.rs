@@ -1,11 +1,14 @@
 //! `isthmus-gateway init`: a new federation, ready to be served.
 //!
 //! It makes the certificate authority, the first commit (the administrator's binding) and the administrator's profile, and
-//! where there is no configuration file yet, that. Nothing that exists is overwritten; what it makes that is secret is
+//! where there is no configuration file yet, that. Nothing that is finished is overwritten; what it makes that is secret is
 //! readable by its owner only.
+//!
+//! It may be killed at any point and run again. A federation exists from the moment on that its key has its name; until then the
+//! key lies beside that, and tells a certificate that was left half made from one whose key is lost.
 
-use std::fs::OpenOptions;
-use std::io::Write as _;
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -59,6 +62,18 @@ pub enum Error {
     /// There is a federation already.
     #[error("{} exists: this gateway has a federation already; nothing was changed", .0.display())]
     Exists(PathBuf),
+    /// There was a federation.
+    #[error(
+        "{} exists without its key {}: put the key back, or name another data directory for a new federation; nothing was changed",
+        certificate.display(),
+        key.display()
+    )]
+    NoKey {
+        /// The certificate of its root.
+        certificate: PathBuf,
+        /// Where the key should be.
+        key: PathBuf,
+    },
     /// The administrator's name is none.
     #[error("cannot name the administrator")]
     Admin(#[source] isthmus_model::name::Invalid),
@@ -103,8 +118,13 @@ pub async fn init(options: Options) -> Result<String, Error> {
     let (config, made) = configure(&options)?;
     let admin = PrincipalName::new(&options.admin).map_err(Error::Admin)?;
     let profile_file = options.profile.clone().or_else(default_profile).ok_or(Error::NoPlace)?;
-    if config.root_key().exists() {
-        return Err(Error::Exists(config.root_key()));
+    let (certificate, key) = (config.root_certificate(), config.root_key());
+    if key.exists() {
+        return Err(Error::Exists(key));
+    }
+    let new_key = beside(&key);
+    if certificate.exists() && !new_key.exists() {
+        return Err(Error::NoKey { certificate, key });
     }
     // Read before anything is made, so that a file that cannot be extended leaves no half-made federation behind.
     let mut profiles = read_profiles(&profile_file)?;
@@ -114,17 +134,18 @@ pub async fn init(options: Options) -> Result<String, Error> {
     let keyed = authority.client(&admin, clock.now()).map_err(Error::Authority)?;
     make_dir(&config.data)?;
     bind(&config, admin.clone(), Arc::new(clock)).await?;
-    write_new(&config.root_certificate(), &root.certificate_pem, 0o644)?;
+    // Never without it from here on, in a later attempt neither: it is replaced, not written anew.
+    replace(&new_key, &root.key_pem, 0o600)?;
+    replace(&certificate, &root.certificate_pem, 0o644)?;
     add(&mut profiles, &config, &root.certificate_pem, &keyed);
     write_profiles(&profile_file, &profiles)?;
     if let Some(text) = made {
         if let Some(dir) = options.config.parent() {
             make_dir(dir)?;
         }
-        write_new(&options.config, &text, 0o644)?;
+        replace(&options.config, &text, 0o644)?;
     }
-    // Last: a federation exists from the moment on that it has a key.
-    write_new(&config.root_key(), &root.key_pem, 0o600)?;
+    put_in_place(&new_key, &key)?;
     Ok(format!(
         "federation {} is ready\n  data           {}\n  configuration  {}\n  profile of {admin}  {}\nstart it:  isthmus-gateway --config {}",
         config.federation,
@@ -211,38 +232,58 @@ fn read_profiles(path: &Path) -> Result<Profiles, Error> {
                 serde_saphyr::from_str(&text).map_err(|error| problem(error.to_string()))?;
             Ok(profiles.unwrap_or_default())
         }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Profiles::default()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Profiles::default()),
         Err(error) => Err(problem(error.to_string())),
     }
 }
 
-/// Written beside and renamed: other profiles in the file survive whatever happens.
+/// Other profiles in the file survive whatever happens.
 fn write_profiles(path: &Path, profiles: &Profiles) -> Result<(), Error> {
     let text = serde_saphyr::to_string(profiles)
         .map_err(|error| Error::Profile { path: path.to_owned(), problem: error.to_string() })?;
     if let Some(dir) = path.parent() {
         make_dir(dir)?;
     }
-    let beside = path.with_extension("new");
-    let write = || {
-        let mut options = OpenOptions::new();
-        let mut file = options.create(true).truncate(true).write(true).mode(0o600).open(&beside)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        std::fs::rename(&beside, path)
-    };
-    write().map_err(|source| Error::Write { path: path.to_owned(), source })
+    replace(path, &text, 0o600)
 }
 
 fn make_dir(dir: &Path) -> Result<(), Error> {
     std::fs::create_dir_all(dir).map_err(|source| Error::Write { path: dir.to_owned(), source })
 }
 
-fn write_new(path: &Path, text: &str, mode: u32) -> Result<(), Error> {
+/// Written beside and renamed: what is there is whole, before and after.
+fn replace(path: &Path, text: &str, mode: u32) -> Result<(), Error> {
+    let new = beside(path);
+    write(&new, text, mode)?;
+    put_in_place(&new, path)
+}
+
+/// Where a file lies until it is whole.
+fn beside(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    name.into()
+}
+
+/// Writes a file of an earlier attempt anew, so that its mode is this one.
+fn write(path: &Path, text: &str, mode: u32) -> Result<(), Error> {
     let write = || {
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
         let mut file = OpenOptions::new().create_new(true).write(true).mode(mode).open(path)?;
         file.write_all(text.as_bytes())?;
         file.sync_all()
     };
     write().map_err(|source| Error::Write { path: path.to_owned(), source })
 }
+
+fn put_in_place(new: &Path, path: &Path) -> Result<(), Error> {
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    let renamed = std::fs::rename(new, path).and_then(|()| File::open(dir)?.sync_all());
+    renamed.map_err(|source| Error::Write { path: path.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests;
