@@ -20,7 +20,7 @@ use zip::ZipArchive;
 use zip::result::ZipError;
 
 use class::Class;
-use signature::Type;
+use signature::{Above, Argument};
 
 /// Where a NAR describes its connectors.
 const DESCRIPTION: &str = "META-INF/services/pulsar-io.yaml";
@@ -28,8 +28,12 @@ const DESCRIPTION: &str = "META-INF/services/pulsar-io.yaml";
 const BUNDLED: &str = "META-INF/bundled-dependencies/";
 /// What a connector's class is, or is made from.
 const CORE: &str = "org/apache/pulsar/io/core/";
-/// Largest file that is read out of a NAR; the largest jars of Pulsar's own connectors have some 50 MiB.
-const LARGEST: u64 = 256 << 20;
+/// Largest jar that is read out of a NAR; the largest ones of Pulsar's own connectors have some 50 MiB.
+const LARGEST_JAR: u64 = 256 << 20;
+/// Largest description or class file that is read; a file in an archive may be a thousand times what it takes there.
+const LARGEST_FILE: u64 = 4 << 20;
+/// Java's own classes, above which no connector is.
+const JAVA: &str = "java/";
 /// Classes above a connector's that are looked at.
 const HIGHEST: usize = 16;
 
@@ -102,7 +106,7 @@ pub(crate) fn complete(component: &mut Component, package: &Path) -> Result<(), 
 }
 
 fn class_of(nar: &mut ZipArchive<File>, kind: ComponentKind, path: &Path) -> Result<String, Error> {
-    let text = match read(nar, DESCRIPTION) {
+    let text = match read(nar, DESCRIPTION, LARGEST_FILE) {
         Ok(text) => text,
         Err(ZipError::FileNotFound) => return Err(Error::NoDescription),
         Err(source) => return Err(Error::Read { path: path.to_path_buf(), source }),
@@ -119,17 +123,14 @@ fn class_of(nar: &mut ZipArchive<File>, kind: ComponentKind, path: &Path) -> Res
 
 /// The type of a connector's records, as Java names it; `None` when the classes do not say.
 fn record_of(nar: &mut ZipArchive<File>, class: &str) -> Option<String> {
-    let mut of = Type::Class { name: class.replace('.', "/"), arguments: Vec::new() };
+    let mut of = Above { name: class.replace('.', "/").into(), arguments: Vec::new() };
     for _ in 0..HIGHEST {
-        let Type::Class { name, arguments } = &of else { return None };
-        let read = Class::parse(&find(nar, name)?)?;
-        let above = read.above(arguments);
-        let is_core = |above: &&Type| matches!(above, Type::Class { name, .. } if name.starts_with(CORE));
-        match above.iter().find(is_core) {
-            Some(Type::Class { arguments, .. }) => return Some(arguments.first()?.java()),
-            // The class that it extends stands before the interfaces.
-            _ => of = above.into_iter().find(|above| !above.is_of_java())?,
+        let above = Class::parse(&find(nar, &of.name)?)?.above(&of.arguments);
+        if let Some(core) = above.iter().find(|above| above.name.starts_with(CORE)) {
+            return core.arguments.first().map(Argument::java);
         }
+        // The class that it extends stands before the interfaces.
+        of = above.into_iter().find(|above| !above.name.starts_with(JAVA))?;
     }
     None
 }
@@ -137,7 +138,7 @@ fn record_of(nar: &mut ZipArchive<File>, class: &str) -> Option<String> {
 /// A class file of the NAR itself, or of one of the jars in it.
 fn find(nar: &mut ZipArchive<File>, class: &str) -> Option<Vec<u8>> {
     let file = format!("{class}.class");
-    if let Ok(found) = read(nar, &file) {
+    if let Ok(found) = read(nar, &file, LARGEST_FILE) {
         return Some(found);
     }
     let is_jar = |name: &String| {
@@ -145,16 +146,16 @@ fn find(nar: &mut ZipArchive<File>, class: &str) -> Option<Vec<u8>> {
     };
     let jars: Vec<String> = nar.file_names().flatten().map(Cow::into_owned).filter(is_jar).collect();
     jars.iter().find_map(|jar| {
-        let jar = Cursor::new(read(nar, jar).ok()?);
-        read(&mut ZipArchive::new(jar).ok()?, &file).ok()
+        let jar = Cursor::new(read(nar, jar, LARGEST_JAR).ok()?);
+        read(&mut ZipArchive::new(jar).ok()?, &file, LARGEST_FILE).ok()
     })
 }
 
-fn read<R: Read + Seek>(archive: &mut ZipArchive<R>, name: &str) -> Result<Vec<u8>, ZipError> {
+fn read<R: Read + Seek>(archive: &mut ZipArchive<R>, name: &str, largest: u64) -> Result<Vec<u8>, ZipError> {
     let file = archive.by_name(name)?;
     let mut bytes = Vec::new();
-    file.take(LARGEST + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > LARGEST {
+    file.take(largest + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > largest {
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("{name} is too large")).into());
     }
     Ok(bytes)

@@ -1,12 +1,21 @@
 //! A Java class file, as far as it says what the class is made from.
+//!
+//! Why it is read here and not by a library: those there are decode the whole file, methods and annotations too, and follow types
+//! within types as deep as a file wants, which a stack does not survive; and none of them reads signatures and files. What is
+//! needed is a name, a list of names and one text.
+//!
+//! Whatever the bytes are, this neither panics nor follows them anywhere: it goes through them once, and what it keeps is no larger
+//! than they are. What is not understood is `None`.
 
-use super::signature::{Signature, Type};
+use std::rc::Rc;
+
+use super::signature::{Above, Argument, Signature};
 
 /// What a class is made from.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Class {
     /// The class that it extends and the interfaces that it implements, without their arguments.
-    plain: Vec<Type>,
+    plain: Vec<Rc<str>>,
     /// The same with arguments; only classes that have some say it.
     signature: Option<Signature>,
 }
@@ -33,22 +42,18 @@ impl Class {
         }
         let mut signature = None;
         attributes(&mut at, |name, body| {
-            if pool.text(name) == Some("Signature") {
+            if pool.text(name).is_some_and(|name| &**name == "Signature") {
                 signature = Reader(body).u16().and_then(|at| Signature::parse(pool.text(at)?));
             }
         })?;
-        let plain = plain.into_iter().flatten();
-        Some(Self {
-            plain: plain.map(|name| Type::Class { name: name.to_owned(), arguments: Vec::new() }).collect(),
-            signature,
-        })
+        Some(Self { plain: plain.into_iter().flatten().collect(), signature })
     }
 
     /// What it is made from, when it is given these arguments.
-    pub(super) fn above(self, arguments: &[Type]) -> Vec<Type> {
+    pub(super) fn above(self, arguments: &[Argument]) -> Vec<Above> {
         match self.signature {
             Some(signature) => signature.with(arguments),
-            None => self.plain,
+            None => self.plain.into_iter().map(|name| Above { name, arguments: Vec::new() }).collect(),
         }
     }
 }
@@ -61,18 +66,18 @@ fn attributes<'a>(at: &mut Reader<'a>, mut each: impl FnMut(u16, &'a [u8])) -> O
     Some(())
 }
 
-/// The texts and class names of a class file, by their numbers.
-struct Pool<'a>(Vec<Constant<'a>>);
+/// The texts and class names of a class file, by their numbers. A text is kept once, however often it is named.
+struct Pool(Vec<Constant>);
 
-#[derive(Clone, Copy)]
-enum Constant<'a> {
-    Text(&'a str),
+#[derive(Clone)]
+enum Constant {
+    Text(Rc<str>),
     Class(u16),
     Other,
 }
 
-impl<'a> Pool<'a> {
-    fn parse(at: &mut Reader<'a>) -> Option<Self> {
+impl Pool {
+    fn parse(at: &mut Reader<'_>) -> Option<Self> {
         let count = usize::from(at.u16()?);
         // Numbers begin at 1.
         let mut all = vec![Constant::Other];
@@ -81,7 +86,8 @@ impl<'a> Pool<'a> {
                 1 => {
                     let length = at.u16()?.into();
                     // Names of another encoding than UTF-8's own are none that are looked for.
-                    (std::str::from_utf8(at.take(length)?).map_or(Constant::Other, Constant::Text), 1)
+                    let text = std::str::from_utf8(at.take(length)?);
+                    (text.map_or(Constant::Other, |text| Constant::Text(text.into())), 1)
                 }
                 7 => (Constant::Class(at.u16()?), 1),
                 8 | 16 | 19 | 20 => (at.skip(2).map(|()| Constant::Other)?, 1),
@@ -96,16 +102,16 @@ impl<'a> Pool<'a> {
         Some(Self(all))
     }
 
-    fn text(&self, number: u16) -> Option<&'a str> {
+    fn text(&self, number: u16) -> Option<&Rc<str>> {
         match self.0.get(usize::from(number))? {
             Constant::Text(text) => Some(text),
             Constant::Class(_) | Constant::Other => None,
         }
     }
 
-    fn class(&self, number: u16) -> Option<&'a str> {
+    fn class(&self, number: u16) -> Option<Rc<str>> {
         match self.0.get(usize::from(number))? {
-            Constant::Class(name) => self.text(*name),
+            Constant::Class(name) => self.text(*name).cloned(),
             Constant::Text(_) | Constant::Other => None,
         }
     }

@@ -1,60 +1,60 @@
 //! The signature of a generic class: `<T:Ljava/lang/Object;>Lbase/Abstract<TT;>;Lorg/apache/pulsar/io/core/Source<[B>;`.
+//!
+//! What an argument is itself given is read over, for nobody asks for it, and a class that gives its own argument on twice would
+//! have it double with every class above.
 
-/// Nested types that are read; what is deeper is no connector's.
+use std::rc::Rc;
+
+/// Types within types that are read over; what is deeper is no connector's.
 const DEEPEST: usize = 16;
 
-/// A type, as signatures have it.
+/// A class or interface that a class is made from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Type {
-    /// A class; names with slashes.
-    Class {
-        /// Its name.
-        name: String,
-        /// What it is given.
-        arguments: Vec<Type>,
-    },
-    /// What the class was given under this name.
-    Variable(String),
+pub(super) struct Above {
+    /// With slashes.
+    pub(super) name: Rc<str>,
+    /// What it is given; nothing where the class is not generic.
+    pub(super) arguments: Vec<Argument>,
+}
+
+/// What a generic class is given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Argument {
+    /// A class; its name with slashes.
+    Class(Rc<str>),
+    /// What the class that says so was itself given under this name.
+    Variable(Rc<str>),
     /// An array, as descriptors have it.
-    Array(String),
+    Array(Rc<str>),
     /// Anything.
     Any,
 }
 
-impl Type {
+impl Argument {
     /// As Java's reflection names it.
     pub(super) fn java(&self) -> String {
         match self {
-            Self::Class { name, .. } | Self::Array(name) => name.replace('/', "."),
+            Self::Class(name) | Self::Array(name) => name.replace('/', "."),
             Self::Variable(_) | Self::Any => "java.lang.Object".to_owned(),
         }
     }
 
-    /// Whether it is one of Java's own classes, above which no connector is.
-    pub(super) fn is_of_java(&self) -> bool {
-        !matches!(self, Self::Class { name, .. } if !name.starts_with("java/"))
-    }
-
     fn descriptor(&self) -> String {
         match self {
-            Self::Class { name, .. } => format!("L{name};"),
-            Self::Array(descriptor) => descriptor.clone(),
+            Self::Class(name) => format!("L{name};"),
+            Self::Array(descriptor) => descriptor.to_string(),
             Self::Variable(_) | Self::Any => "Ljava/lang/Object;".to_owned(),
         }
     }
 
-    /// With these in place of the variables.
-    fn with(self, names: &[String], given: &[Type]) -> Self {
+    /// With these in place of a variable.
+    fn with(self, names: &[Rc<str>], given: &[Self]) -> Self {
         match self {
-            Self::Class { name, arguments } => {
-                let arguments = arguments.into_iter().map(|argument| argument.with(names, given));
-                Self::Class { name, arguments: arguments.collect() }
-            }
             Self::Variable(name) => {
                 let place = names.iter().position(|known| *known == name);
                 place.and_then(|place| given.get(place)).cloned().unwrap_or(Self::Any)
             }
-            other => other,
+            Self::Class(_) | Self::Array(_) | Self::Any => self,
         }
     }
 }
@@ -63,9 +63,9 @@ impl Type {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Signature {
     /// What it is to be given.
-    names: Vec<String>,
+    names: Vec<Rc<str>>,
     /// The class that it extends, and the interfaces.
-    above: Vec<Type>,
+    above: Vec<Above>,
 }
 
 impl Signature {
@@ -75,15 +75,19 @@ impl Signature {
         let names = rest.names()?;
         let mut above = Vec::new();
         while !rest.0.is_empty() {
-            above.push(rest.a_type(0)?);
+            above.push(rest.class(0)?);
         }
         Some(Self { names, above })
     }
 
     /// What it is made from, when it is given these.
-    pub(super) fn with(self, given: &[Type]) -> Vec<Type> {
+    pub(super) fn with(self, given: &[Argument]) -> Vec<Above> {
         let Self { names, above } = self;
-        above.into_iter().map(|above| above.with(&names, given)).collect()
+        let with = |Above { name, arguments }| {
+            let arguments = arguments.into_iter().map(|argument: Argument| argument.with(&names, given));
+            Above { name, arguments: arguments.collect() }
+        };
+        above.into_iter().map(with).collect()
     }
 }
 
@@ -107,68 +111,72 @@ impl<'a> Rest<'a> {
     }
 
     /// `<NAME:BOUND:BOUND…>`, if it is there; a bound may be left out.
-    fn names(&mut self) -> Option<Vec<String>> {
+    fn names(&mut self) -> Option<Vec<Rc<str>>> {
         let mut names = Vec::new();
         if !self.eat('<') {
             return Some(names);
         }
         while !self.eat('>') {
-            names.push(self.until(&[':'])?.to_owned());
+            names.push(self.until(&[':'])?.into());
             while self.eat(':') {
                 if !self.0.starts_with(':') {
-                    self.a_type(0)?;
+                    self.argument(0)?;
                 }
             }
         }
         Some(names)
     }
 
-    fn a_type(&mut self, depth: usize) -> Option<Type> {
+    fn argument(&mut self, depth: usize) -> Option<Argument> {
         if depth > DEEPEST {
             return None;
         }
-        let first = self.0.chars().next()?;
-        self.eat(first);
-        match first {
-            'L' => self.class(depth),
-            'T' => {
-                let name = self.until(&[';'])?.to_owned();
-                self.eat(';').then_some(Type::Variable(name))
+        if self.0.starts_with('L') {
+            return self.class(depth).map(|class| Argument::Class(class.name));
+        }
+        if self.eat('T') {
+            let name = self.until(&[';'])?.into();
+            return self.eat(';').then_some(Argument::Variable(name));
+        }
+        if !self.eat('[') {
+            return None;
+        }
+        match self.0.chars().next()? {
+            primitive @ ('B' | 'C' | 'D' | 'F' | 'I' | 'J' | 'S' | 'Z') => {
+                self.eat(primitive);
+                Some(Argument::Array(format!("[{primitive}").into()))
             }
-            '[' => match self.0.chars().next()? {
-                primitive @ ('B' | 'C' | 'D' | 'F' | 'I' | 'J' | 'S' | 'Z') => {
-                    self.eat(primitive);
-                    Some(Type::Array(format!("[{primitive}")))
-                }
-                _ => self.a_type(depth + 1).map(|of| Type::Array(format!("[{}", of.descriptor()))),
-            },
-            _ => None,
+            _ => self.argument(depth + 1).map(|of| Argument::Array(format!("[{}", of.descriptor()).into())),
         }
     }
 
-    fn class(&mut self, depth: usize) -> Option<Type> {
+    fn class(&mut self, depth: usize) -> Option<Above> {
+        if !self.eat('L') {
+            return None;
+        }
         let mut name = self.until(&['<', '.', ';'])?.to_owned();
         let mut arguments = self.arguments(depth)?;
         while self.eat('.') {
-            name = format!("{name}${}", self.until(&['<', '.', ';'])?);
+            name.push('$');
+            name.push_str(self.until(&['<', '.', ';'])?);
             arguments = self.arguments(depth)?;
         }
-        self.eat(';').then_some(Type::Class { name, arguments })
+        self.eat(';').then(|| Above { name: name.into(), arguments })
     }
 
-    fn arguments(&mut self, depth: usize) -> Option<Vec<Type>> {
+    fn arguments(&mut self, depth: usize) -> Option<Vec<Argument>> {
         let mut all = Vec::new();
         if !self.eat('<') {
             return Some(all);
         }
         while !self.eat('>') {
             if self.eat('*') {
-                all.push(Type::Any);
+                all.push(Argument::Any);
                 continue;
             }
             // What it extends, or is extended by, stands for it.
             let _wildcard = self.eat('+') || self.eat('-');
-            all.push(self.a_type(depth + 1)?);
+            all.push(self.argument(depth + 1)?);
         }
         Some(all)
     }
@@ -178,15 +186,10 @@ impl<'a> Rest<'a> {
 mod tests {
     use super::*;
 
-    fn java(signature: &str, given: &[Type]) -> Vec<String> {
+    fn java(signature: &str, given: &[Argument]) -> Vec<String> {
         let above = Signature::parse(signature).unwrap().with(given);
-        above
-            .iter()
-            .map(|above| match above {
-                Type::Class { arguments, .. } if !arguments.is_empty() => arguments[0].java(),
-                other => other.java(),
-            })
-            .collect()
+        let first = |above: &Above| above.arguments.first().map(Argument::java);
+        above.iter().map(|above| first(above).unwrap_or_else(|| "none".to_owned())).collect()
     }
 
     #[test]
@@ -201,7 +204,7 @@ mod tests {
             ("+Lorg/example/Person;", "org.example.Person"),
         ] {
             let signature = format!("Ljava/lang/Object;Lorg/apache/pulsar/io/core/Source<{argument}>;");
-            assert_eq!(java(&signature, &[]), ["java.lang.Object", expected], "{argument}");
+            assert_eq!(java(&signature, &[]), ["none", expected], "{argument}");
         }
     }
 
@@ -209,7 +212,7 @@ mod tests {
     fn what_a_class_was_given_takes_the_place_of_its_variables() {
         let signature =
             "<K::Ljava/lang/Comparable<TK;>;V:Ljava/lang/Object;>Lorg/apache/pulsar/io/core/PushSource<TV;>;";
-        let given = [Type::Any, Type::Array("[B".into())];
+        let given = [Argument::Any, Argument::Array("[B".into())];
         assert_eq!(java(signature, &given), ["[B"]);
         assert_eq!(java(signature, &[]), ["java.lang.Object"]);
     }

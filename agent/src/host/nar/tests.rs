@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::rc::Rc;
 
 use isthmus_model::component::{Input, Output, Spec};
 use isthmus_model::policy::Placement;
@@ -120,4 +121,37 @@ fn no_bytes_of_a_class_file_bring_the_agent_down() {
         changed[at] = !changed[at];
         let _any = Class::parse(&changed);
     }
+}
+
+/// `Own<T> extends Own<Pair<T, …, T>>`: each class above would be given the square of what this one was.
+#[test]
+fn a_class_that_gives_its_own_argument_on_many_times_is_no_work() {
+    let many = "TT;".repeat(10_000);
+    let own = class(
+        "org/example/Own",
+        Some(&format!("<T:Ljava/lang/Object;>Lorg/example/Own<Lorg/example/Pair<{many}>;{many}>;")),
+    );
+    let nar = archive(&[(DESCRIPTION, YAML), ("org/example/Own.class", &own)]);
+    assert_eq!(completed(ComponentKind::Source, &nar).unwrap(), ("org.example.Own".into(), String::new()));
+}
+
+/// 200 KB that say the same 60 KB 65,535 times.
+#[test]
+fn a_long_name_that_is_said_many_times_is_kept_once() {
+    let mut bytes = class(&"a".repeat(60_000), None);
+    let interfaces = bytes.len() - 8;
+    bytes.splice(interfaces..interfaces + 2, [[0xFF, 0xFF]].concat());
+    bytes.splice(interfaces + 2..interfaces + 2, [0, 2].repeat(0xFFFF));
+    let above = Class::parse(&bytes).unwrap().above(&[]);
+    assert_eq!(above.len(), 1 + 0xFFFF);
+    assert!(above.iter().all(|one| Rc::ptr_eq(&one.name, &above[0].name)));
+}
+
+#[test]
+fn what_is_longer_than_any_class_is_not_read() {
+    let long = vec![0; usize::try_from(LARGEST_FILE).unwrap() + 1];
+    let nar = archive(&[(DESCRIPTION, &long), ("org/example/Own.class", &long)]);
+    assert!(matches!(completed(ComponentKind::Source, &nar), Err(Error::Read { .. })));
+    let nar = archive(&[(DESCRIPTION, YAML), ("org/example/Own.class", &long)]);
+    assert_eq!(completed(ComponentKind::Source, &nar).unwrap(), ("org.example.Own".into(), String::new()));
 }

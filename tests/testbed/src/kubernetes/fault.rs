@@ -3,11 +3,11 @@
 //! They are rules of the cluster's own network, so that what its parts say to one another is not touched, and they end with it.
 //! Packets vanish without a word, as they do when a cable is pulled: nobody is told that a connection is over.
 
-use std::{net::SocketAddr, process::Command, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
 use tokio::io::{AsyncBufReadExt, BufReader};
 
-use super::{Error, host, namespace::Namespace};
+use super::{Error, namespace::Namespace};
 use crate::{
     fs,
     process::{Program, Supervised},
@@ -153,12 +153,8 @@ fn target(index: usize, effect: Effect) -> String {
 }
 
 fn restore(namespace: &Namespace, rules: &str) -> Result<(), Error> {
-    let enter = namespace.enter_node();
-    let [program, rest @ ..] = enter.as_slice() else { return Ok(()) };
-    let mut command = Command::new(program);
     // Another that changes rules at this moment is waited for.
-    command.args(rest).args(["iptables-restore", "--noflush", "--wait", "5"]);
-    host::feed(&mut command, "iptables-restore", rules).map_err(Error::Host)
+    namespace.feed(&["iptables-restore", "--noflush", "--wait", "5"], rules)
 }
 
 /// Starts what holds packets back and waits until it does.

@@ -50,8 +50,8 @@ impl Namespace {
             first_process(run, &pause).ok_or_else(|| format!("it is not there; {}", holder.log_tail()))
         });
         let namespace = Self { init: found.await.map_err(Error::Wait)?, _holder: holder };
-        namespace.shell(PRIVATE)?;
-        namespace.shell(FORWARDING)?;
+        namespace.feed(&["/bin/sh"], PRIVATE)?;
+        namespace.feed(&["/bin/sh"], FORWARDING)?;
         Ok(namespace)
     }
 
@@ -70,16 +70,17 @@ impl Namespace {
         self.enter(&["--net", "--mount", "--pid"])
     }
 
+    /// Runs a program to its end as a part of the node, with this on its standard input.
+    pub(super) fn feed(&self, call: &[&str], input: &str) -> Result<(), Error> {
+        let enter = self.enter_node();
+        let ([nsenter, enter @ ..], [name, ..]) = (enter.as_slice(), call) else { return Ok(()) };
+        host::feed(Command::new(nsenter).args(enter).args(call), name, input).map_err(Error::Host)
+    }
+
     fn enter(&self, which: &[&str]) -> Vec<OsString> {
         let target = self.init.to_string();
         let words = ["nsenter", "--target", &target].into_iter().chain(which.iter().copied()).chain(["--"]);
         words.map(OsString::from).collect()
-    }
-
-    fn shell(&self, script: &str) -> Result<(), Error> {
-        let enter = self.enter_node();
-        let [program, rest @ ..] = enter.as_slice() else { return Ok(()) };
-        host::feed(Command::new(program).args(rest).arg("/bin/sh"), "sh", script).map_err(Error::Host)
     }
 }
 

@@ -10,7 +10,8 @@ use crate::{
     tools::{JAVA, TAR},
 };
 
-const VERSION: &str = "4.0.8";
+/// The version of Pulsar that everything here runs with.
+pub(super) const VERSION: &str = "4.0.8";
 
 const DISTRIBUTION: Coordinates = Coordinates {
     group: "org.apache.pulsar",

@@ -6,8 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    super::{Error, PulsarHome, Recipe, Workshop},
-    PULSAR,
+    super::{Error, PulsarHome, Recipe, Workshop, pulsar},
     buildah::{Build, Buildah},
     debian, reference,
 };
@@ -41,17 +40,17 @@ pub struct NodeImages {
 impl NodeImages {
     /// Runs functions, sources and sinks in Java.
     pub fn java() -> String {
-        reference("runner-java", PULSAR)
+        reference("runner-java", pulsar::VERSION)
     }
 
     /// Runs functions in Python.
     pub fn python() -> String {
-        reference("runner-python", PULSAR)
+        reference("runner-python", pulsar::VERSION)
     }
 
     /// Runs functions in Go.
     pub fn go() -> String {
-        reference("runner-go", PULSAR)
+        reference("runner-go", pulsar::VERSION)
     }
 
     /// Does nothing.
@@ -110,7 +109,7 @@ impl Recipe for Images {
         // Programs of the distribution that ran on this machine may have logged there.
         fs::remove_dir(&context.join("pulsar/logs")).map_err(|error| workshop.refused(error))?;
 
-        let (debian, base) = (debian::tag(), reference("runner-base", PULSAR));
+        let (debian, base) = (debian::tag(), reference("runner-base", pulsar::VERSION));
         let images = [
             (NodeImages::pause(), None, PAUSE),
             (base.clone(), Some(debian.as_str()), BASE),
