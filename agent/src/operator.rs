@@ -9,6 +9,10 @@
 //! Validate and build are pure: what would be applied can be printed without a cluster. The operator knows no gateway: it goes
 //! on while there is none.
 
+use std::collections::BTreeSet;
+
+use isthmus_daemon::backoff::{self, Policy};
+use isthmus_daemon::chain::Chain;
 use isthmus_model::component::ComponentKind;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config as ClientConfig};
@@ -107,9 +111,12 @@ impl Operator {
     pub async fn run(self, stop: CancellationToken) {
         let Self { client, config, between } = self;
         let watched = watched(&client, &stop).await;
-        let scopes: Vec<Option<String>> = match config.namespaces.as_slice() {
-            [] => vec![None],
-            namespaces => namespaces.iter().cloned().map(Some).collect(),
+        // Each once, however often it is named: two controllers of one resource would undo each other's work.
+        let namespaces: BTreeSet<&String> = config.namespaces.iter().collect();
+        let scopes: Vec<Option<String>> = if namespaces.is_empty() {
+            vec![None]
+        } else {
+            namespaces.into_iter().cloned().map(Some).collect()
         };
         let controllers = KINDS.into_iter().flat_map(|kind| scopes.iter().map(move |scope| (kind, scope)));
         let controllers = controllers.map(|(kind, scope)| {
@@ -129,11 +136,24 @@ impl Operator {
 }
 
 /// The kinds of children that this API server has. Vertical autoscalers come with an add-on: without it a watch of them would
-/// fail for ever.
+/// fail for ever. Asked until it answers, for nothing can be reconciled before that.
 async fn watched(client: &Client, stop: &CancellationToken) -> Vec<ChildKind> {
     let vertical = ChildKind::VerticalPodAutoscaler;
     let version = vertical.resource().api_version;
-    let asked = stop.run_until_cancelled(client.list_api_group_resources(&version)).await;
-    let has = matches!(asked, Some(Ok(_)));
+    let mut delays = Policy::default().start(backoff::seed());
+    let ask = async {
+        loop {
+            match client.list_api_group_resources(&version).await {
+                Ok(_) => return true,
+                Err(kube::Error::Api(status)) if matches!(status.code, 403 | 404) => return false,
+                Err(error) => {
+                    let (problem, delay) = (Chain(&error).to_string(), delays.next_delay());
+                    tracing::warn!(problem, "the Kubernetes API is asked again in {delay:?}: {problem}");
+                    tokio::time::sleep(delay).await;
+                }
+            }
+        }
+    };
+    let has = stop.run_until_cancelled(ask).await.unwrap_or(false);
     ChildKind::WATCHED.into_iter().filter(|kind| *kind != vertical || has).collect()
 }

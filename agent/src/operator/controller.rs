@@ -82,6 +82,7 @@ pub(super) async fn run(
     stop: CancellationToken,
 ) {
     let (kind, context) = (context.kind, Arc::new(context));
+    let troubles = context.clone();
     let writer = Writer::<Seen>::new(kind);
     let store = writer.as_reader();
     let mut queue: SelectAll<BoxStream<'static, Request>> = SelectAll::new();
@@ -114,11 +115,18 @@ pub(super) async fn run(
         config,
     );
     let mut passes = std::pin::pin!(passes);
-    // Failures of passes have been told where they were decided upon, a resource that is gone needs nothing more.
     while let Some(passed) = passes.next().await {
-        if let Err(controller::Error::QueueError(error)) = passed {
-            let problem = Chain(&error).to_string();
-            tracing::warn!(problem, "a watch of the Kubernetes API broke and starts again: {problem}");
+        match passed {
+            Err(controller::Error::QueueError(error)) => {
+                let problem = Chain(&error).to_string();
+                tracing::warn!(problem, "a watch of the Kubernetes API broke and starts again: {problem}");
+            }
+            // What comes under its name later is another resource.
+            Err(controller::Error::ObjectNotFound(gone)) => {
+                troubles.retries.forget(&(gone.namespace.unwrap_or_default(), gone.name));
+            }
+            // Failures of passes have been told where they were decided upon.
+            Ok(_) | Err(_) => {}
         }
     }
 }

@@ -46,6 +46,17 @@ async fn children_that_somebody_changed_or_deleted_are_repaired_also_after_the_a
 }
 
 #[tokio::test]
+async fn an_operator_that_is_there_before_its_api_server_does_its_work_when_that_answers() -> Result<()> {
+    let mut world = World::start(Extent::ApiServer).await?;
+    world.apply(&manifest("001-java-minimal.in.yaml", "tally")?).await?;
+    world.plane.crash(Component::ApiServer).await?;
+    world.reconcile().await?;
+    world.plane.resume(Component::ApiServer).await?;
+    world.until("function", "tally", "to be applied", |it| reason(it) == "Starting").await?;
+    world.rest().await
+}
+
+#[tokio::test]
 async fn a_restart_with_nothing_to_do_writes_nothing() -> Result<()> {
     const FUNCTIONS: usize = 20;
     let mut world = World::start(Extent::ApiServer).await?;
