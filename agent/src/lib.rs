@@ -14,6 +14,7 @@ pub mod inbox;
 pub mod target;
 pub mod package;
 pub mod host;
+pub mod custom_resources;
 pub mod operator;
 pub mod report;
 mod compose;
