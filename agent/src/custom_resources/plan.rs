@@ -21,19 +21,23 @@ use super::place::Key;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Wanted {
     /// This custom resource.
-    Run {
-        generation: Generation,
-        replicas: u32,
-        key: Key,
-        /// Of the whole resource as it would be applied.
-        digest: Box<str>,
-        /// The ConfigMap that it reads Pulsar's addresses from.
-        connection: ConnectionKey,
-    },
+    Run(Run),
     /// It cannot be a custom resource here. What runs of an older generation stays as it is.
     Refused { generation: Generation, replicas: u32, refusal: Refusal },
     /// Nothing.
     Stop { generation: Generation },
+}
+
+/// A custom resource as it shall be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Run {
+    pub(crate) generation: Generation,
+    pub(crate) replicas: u32,
+    pub(crate) key: Key,
+    /// Of the whole resource as it would be applied.
+    pub(crate) digest: Box<str>,
+    /// The ConfigMap that it reads Pulsar's addresses from.
+    pub(crate) connection: ConnectionKey,
 }
 
 /// Why something is not done.
@@ -130,11 +134,9 @@ pub(crate) fn plan(view: View<'_>) -> Vec<Step> {
     for (uid, wanted) in view.wanted {
         let elsewhere = |key: &Key| seen.get(uid).is_some_and(|keys| keys.iter().any(|at| *at != key));
         match wanted {
-            Wanted::Run { generation, key, digest, connection } if !elsewhere(key) => {
-                steps.extend(resource(view, *uid, *generation, key, digest, connection));
-            }
+            Wanted::Run(run) if !elsewhere(&run.key) => steps.extend(resource(view, *uid, run)),
             // Where it stood before comes first.
-            Wanted::Run { .. } | Wanted::Stop { .. } => {}
+            Wanted::Run(_) | Wanted::Stop { .. } => {}
             Wanted::Refused { generation, replicas, refusal } => steps.push(Step::Say {
                 uid: *uid,
                 generation: *generation,
@@ -163,7 +165,7 @@ fn deletions(view: View<'_>) -> Vec<Step> {
         match view.wanted.get(&mark.uid) {
             _ if found.deleting => false,
             // The configuration has led it elsewhere since.
-            Some(Wanted::Run { generation, key: own, .. }) => own != *key && mark.generation <= *generation,
+            Some(Wanted::Run(run)) => run.key != **key && mark.generation <= run.generation,
             Some(Wanted::Stop { generation }) => mark.generation <= *generation,
             Some(Wanted::Refused { .. }) => false,
             None => view.settled,
@@ -179,7 +181,7 @@ fn connections(view: View<'_>) -> Vec<Step> {
         .wanted
         .values()
         .filter_map(|wanted| match wanted {
-            Wanted::Run { connection, .. } => Some(connection),
+            Wanted::Run(run) => Some(&run.connection),
             Wanted::Refused { .. } | Wanted::Stop { .. } => None,
         })
         .collect();
@@ -194,17 +196,12 @@ fn connections(view: View<'_>) -> Vec<Step> {
 }
 
 /// What is to be done for a component whose resource stands where it shall or nowhere.
-fn resource(
-    view: View<'_>,
-    uid: Uid,
-    generation: Generation,
-    key: &Key,
-    digest: &str,
-    connection: &ConnectionKey,
-) -> Option<Step> {
+fn resource(view: View<'_>, uid: Uid, run: &Run) -> Option<Step> {
+    let Run { generation, replicas, key, digest, connection } = run;
+    let (generation, replicas) = (*generation, *replicas);
     let say = |what: String| {
         let refusal = Refusal { reason: Reason::ForeignObject, message: what };
-        Some(Step::Say { uid, generation, replicas: 0, refusal })
+        Some(Step::Say { uid, generation, replicas, refusal })
     };
     match view.connections.get(connection).map(|found| found.state) {
         Some(ConnectionState::Right) => {}
@@ -225,7 +222,7 @@ fn resource(
         Some(mark) if mark.uid != uid => None,
         Some(_) if found.deleting => None,
         Some(mark) if mark.generation > generation => None,
-        Some(mark) if mark.generation == generation && found.is.as_deref() == Some(digest) => None,
+        Some(mark) if mark.generation == generation && found.is.as_ref() == Some(digest) => None,
         Some(_) => Some(Step::Replace {
             uid,
             key: key.clone(),
@@ -241,9 +238,7 @@ fn unused_connections(view: View<'_>) -> Vec<Step> {
         return Vec::new();
     }
     let wanted = |key: &ConnectionKey| {
-        view.wanted
-            .values()
-            .any(|wanted| matches!(wanted, Wanted::Run { connection, .. } if connection == key))
+        view.wanted.values().any(|wanted| matches!(wanted, Wanted::Run(run) if run.connection == *key))
     };
     let named = |key: &ConnectionKey| {
         view.found.iter().any(|(at, found)| at.namespace == key.namespace && found.connection == key.name)
