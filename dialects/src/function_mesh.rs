@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! resource (what is written) ▶ draft { rules · topics · connector · resources … } ▶ Draft, with Function Mesh's defaults
+//! Component ▶ write ▶ a resource's spec
 //! ```
 //!
 //! One type serves the specs of functions, sources and sinks; [`resource::not_for`] says which fields a kind does not have.
@@ -26,6 +27,9 @@ pub mod pod;
 mod rules;
 mod draft;
 mod names;
+mod write;
+
+pub use write::write;
 
 /// The `apiVersion` of these resources.
 pub const API_VERSION: &str = "compute.functionmesh.io/v1alpha1";
