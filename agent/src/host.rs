@@ -12,7 +12,6 @@
 pub mod config;
 pub mod distribution;
 mod dereference;
-mod by_index;
 mod plan;
 mod ports;
 mod secrets;

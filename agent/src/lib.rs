@@ -7,6 +7,8 @@
 //! What runs here depends on the inbox's file and on nothing else: without a gateway the agent goes on, and when it ends or
 //! is restarted its instances live on.
 
+mod by_index;
+mod last_error;
 pub mod config;
 pub mod link;
 pub mod lease;

@@ -37,6 +37,8 @@ pub mod render;
 pub use config::Config;
 pub use reconcile::Between;
 
+pub(crate) use child::custom_resource;
+
 use child::ChildKind;
 use children::Children;
 use dereference::References;
@@ -44,7 +46,7 @@ use reconcile::Context;
 use retry::Retries;
 
 /// The kinds that are reconciled.
-const KINDS: [ComponentKind; 1] = [ComponentKind::Function];
+pub(crate) const KINDS: [ComponentKind; 1] = [ComponentKind::Function];
 
 /// The operator, before it runs.
 pub struct Operator {

@@ -58,6 +58,12 @@ pub fn code(reason: Reason) -> Code {
         | Reason::BackOff
         | Reason::PackageUnavailable
         | Reason::StartFailed
+        | Reason::Unschedulable
+        | Reason::ImagePullBackOff
+        | Reason::CreateContainerConfigError
+        | Reason::CrashLoopBackOff
+        | Reason::OOMKilled
+        | Reason::Evicted
         | Reason::Outdated
         | Reason::Refused
         | Reason::DeletionsHeld

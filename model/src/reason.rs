@@ -123,6 +123,18 @@ reasons! {
     PackageUnavailable,
     /// The instance could not be started.
     StartFailed,
+    /// No node of the Kubernetes cluster takes the pod; the scheduler's words say why not.
+    Unschedulable,
+    /// The image of a container cannot be pulled; check its name, the registry, and the pull secrets.
+    ImagePullBackOff,
+    /// A container cannot be made as the pod wants it: mostly a Secret or ConfigMap, or a key in it, does not exist.
+    CreateContainerConfigError,
+    /// A container ended and is started again after a growing delay; its log says why.
+    CrashLoopBackOff,
+    /// A container used more memory than its limit and was killed; raise the limit, or have it use less.
+    OOMKilled,
+    /// The node ended the pod because it ran short of something; another one takes its place.
+    Evicted,
     /// The cluster may still run an older generation.
     Outdated,
     /// The agent refused the assignment.

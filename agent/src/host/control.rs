@@ -19,8 +19,10 @@ mod generated {
     tonic::include_proto!("proto");
 }
 
+use generated::FunctionStatus;
 use generated::instance_control_client::InstanceControlClient;
-use generated::{ExceptionInformation, FunctionStatus};
+
+use crate::last_error::{one_line, summary};
 
 /// How an instance says it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -68,7 +70,7 @@ impl From<FunctionStatus> for Status {
         ];
         let latest = exceptions.into_iter().flatten().max_by_key(|exception| exception.ms_since_epoch);
         let last_error = match status.failure_exception.as_str() {
-            "" => latest.map(summary).unwrap_or_default(),
+            "" => latest.map(|exception| summary(&exception.exception_string)).unwrap_or_default(),
             failure => one_line(failure),
         };
         Self {
@@ -84,21 +86,6 @@ impl From<FunctionStatus> for Status {
             last_error,
         }
     }
-}
-
-/// The line of an exception that says what it is: Java begins with it, Python ends with it.
-fn summary(exception: &ExceptionInformation) -> String {
-    let text = exception.exception_string.trim();
-    let line = if text.starts_with("Traceback") { text.lines().next_back() } else { text.lines().next() };
-    one_line(line.unwrap_or_default())
-}
-
-/// At most so much of an exception is reported; the log has all of it.
-const LONGEST_ERROR: usize = 512;
-
-pub(super) fn one_line(text: &str) -> String {
-    let joined = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
-    joined.chars().take(LONGEST_ERROR).collect()
 }
 
 #[cfg(test)]

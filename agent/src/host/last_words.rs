@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use super::control::one_line;
 use super::record::InstanceDir;
+use crate::last_error::one_line;
 
 /// So much of the end of a log is looked at.
 const LOOKED_AT: u64 = 16 * 1024;

@@ -5,9 +5,9 @@ use isthmus_model::observation::{Messages, Observation, Phase};
 use isthmus_model::order::{Generation, UnixMillis};
 use isthmus_model::reason::Reason;
 
-use super::by_index::ByIndex;
 use super::control::Status;
 use super::plan::{Instance, Stage, Wanted};
+use crate::by_index::ByIndex;
 
 /// What was last seen of one instance from outside.
 #[derive(Debug, Clone, Default)]

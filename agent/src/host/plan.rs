@@ -20,8 +20,8 @@ use isthmus_model::name::Digest;
 use isthmus_model::order::{Generation, Revision};
 use isthmus_model::reason::Reason;
 
-use super::by_index::ByIndex;
 use super::record::Record;
+use crate::by_index::ByIndex;
 
 /// What is wanted of one component.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Request, Response};
 
+use super::generated::ExceptionInformation;
 use super::generated::instance_control_server::{InstanceControl, InstanceControlServer};
 use super::*;
 

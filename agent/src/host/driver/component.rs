@@ -9,8 +9,8 @@ use isthmus_model::observation::Observation;
 use isthmus_model::order::UnixMillis;
 use tokio_util::sync::CancellationToken;
 
+use crate::by_index::ByIndex;
 use crate::host::attached::Watch;
-use crate::host::by_index::ByIndex;
 use crate::host::config::Poll;
 use crate::host::dereference::Dereferenced;
 use crate::host::look::{Answer, Question};
