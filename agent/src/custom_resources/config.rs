@@ -4,6 +4,8 @@ use bytesize::ByteSize;
 use isthmus_model::name::{Namespace, Tenant};
 use serde::{Deserialize, Serialize};
 
+use super::observe;
+
 /// Where the custom resources stand, and how much may run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -14,6 +16,8 @@ pub struct Config {
     pub rules: Vec<Rule>,
     /// What the gateway may place here.
     pub capacity: Capacity,
+    /// How instances are asked what they count.
+    pub figures: observe::Config,
 }
 
 /// A rule.
@@ -42,7 +46,12 @@ pub struct Capacity {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { namespace: "default".to_owned(), rules: Vec::new(), capacity: Capacity::default() }
+        Self {
+            namespace: "default".to_owned(),
+            rules: Vec::new(),
+            capacity: Capacity::default(),
+            figures: observe::Config::default(),
+        }
     }
 }
 

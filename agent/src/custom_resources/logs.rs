@@ -117,13 +117,10 @@ pub(super) async fn open(
         tail_lines: options.tail.map(i64::from),
         ..LogParams::default()
     };
-    let opened = match tokio::time::timeout(PATIENCE, api.log_stream(&pod, &params)).await {
-        Ok(opened) => opened,
+    let log = match tokio::time::timeout(PATIENCE, api.log_stream(&pod, &params)).await {
+        Ok(Ok(log)) => log,
+        Ok(Err(source)) => return Err(refused(namespace, pod, instance, source)),
         Err(_) => return Err(Error::Late { namespace, pod }),
-    };
-    let log = match opened {
-        Ok(log) => log,
-        Err(source) => return Err(refused(namespace, pod, instance, source)),
     };
     let pieces = ReaderStream::with_capacity(log.compat(), PIECE);
     Ok(pieces.map_err(move |source| Error::Broken { namespace: namespace.clone(), pod: pod.clone(), source }))

@@ -103,7 +103,9 @@ impl Observer {
                 let mut known = self.known.lock();
                 touched.iter().filter_map(|key| known.tell(key, self.wall())).collect()
             };
-            observations.into_iter().for_each(|observation| observe.observe(observation));
+            for observation in observations {
+                observe.observe(observation);
+            }
         }
     }
 

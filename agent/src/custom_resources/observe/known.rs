@@ -73,9 +73,9 @@ impl Known {
     pub(super) fn on(&mut self, event: watch::Event, now: Duration) -> Vec<Arc<Key>> {
         match event {
             watch::Event::Resource { kind, namespace, event } => {
-                self.on_resource(kind, &namespace, event, now)
+                self.on_resource(kind, &namespace, *event, now)
             }
-            watch::Event::Pod { namespace, event } => self.on_pod(&namespace, event, now),
+            watch::Event::Pod { namespace, event } => self.on_pod(&namespace, *event, now),
         }
     }
 
@@ -107,7 +107,9 @@ impl Known {
             Event::InitDone => {
                 let gone = self.components.iter().filter(|(key, component)| here(key) && !component.listed);
                 let gone: Vec<Arc<Key>> = gone.map(|(key, _)| key.clone()).collect();
-                gone.iter().for_each(|key| self.lose_resource(key));
+                for key in &gone {
+                    self.lose_resource(key);
+                }
                 gone
             }
             Event::Delete(watched) => {
@@ -130,11 +132,8 @@ impl Known {
             }
             Event::InitApply(watched) | Event::Apply(watched) => {
                 let Some((key, index)) = names::whose(&watched.metadata) else { return Vec::new() };
-                let seen = pod(
-                    names::container(key.kind),
-                    &watched.metadata,
-                    watched.status.as_ref().unwrap_or(&k8s_openapi::api::core::v1::PodStatus::default()),
-                );
+                let status = watched.status.unwrap_or_default();
+                let seen = pod(names::container(key.kind), &watched.metadata, &status);
                 let key = self.intern(key);
                 let component = self.components.entry(key.clone()).or_default();
                 let instance = component.instances.get_or_insert_with(index, || Instance::new(seen.clone()));
@@ -149,7 +148,9 @@ impl Known {
                 let touched = those.map(|(key, component)| {
                     let unlisted = component.instances.iter().filter(|(_, instance)| !instance.listed);
                     let gone: Vec<u32> = unlisted.map(|(index, _)| index).collect();
-                    gone.into_iter().for_each(|index| drop(component.instances.remove(index)));
+                    for index in gone {
+                        component.instances.remove(index);
+                    }
                     key.clone()
                 });
                 touched.collect()
@@ -276,7 +277,9 @@ impl Known {
         };
         let unasked = component.instances.iter().filter(|(_, one)| one.pod.runs && one.figures.due.is_none());
         let unasked: Vec<u32> = unasked.map(|(index, _)| index).collect();
-        unasked.into_iter().for_each(|index| self.ask_at(key, index, now));
+        for index in unasked {
+            self.ask_at(key, index, now);
+        }
     }
 
     fn ask_at(&mut self, key: &Arc<Key>, index: u32, at: Duration) {

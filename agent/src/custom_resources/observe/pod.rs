@@ -52,7 +52,7 @@ const DOWNLOADER: &str = "downloader";
 
 /// What is kept of a pod whose instance runs in the container of this name.
 pub(super) fn pod(container: &str, metadata: &ObjectMeta, status: &PodStatus) -> Pod {
-    let main = containers(&status.container_statuses).find(|status| status.name == container);
+    let main = status.container_statuses.iter().flatten().find(|status| status.name == container);
     let running = main.and_then(|status| status.state.as_ref()).and_then(|state| state.running.as_ref());
     let conditions = status.conditions.iter().flatten();
     let ready = conditions.into_iter().any(|one| one.type_ == "Ready" && one.status == "True");
@@ -81,17 +81,13 @@ fn trouble(container: &str, status: &PodStatus) -> Option<Trouble> {
         let why = unscheduled.reason.as_deref().unwrap_or("Unschedulable");
         return Some(now(Reason::Unschedulable, why, unscheduled.message.as_deref()));
     }
-    let before = containers(&status.init_container_statuses).find_map(before_the_instance);
+    let before = status.init_container_statuses.iter().flatten().find_map(before_the_instance);
     before.or_else(|| {
         // What is wrong with the instance itself tells more than what is wrong beside it.
         let (main, beside): (Vec<_>, Vec<_>) =
-            containers(&status.container_statuses).partition(|status| status.name == container);
+            status.container_statuses.iter().flatten().partition(|status| status.name == container);
         main.into_iter().find_map(of_instance).or_else(|| beside.into_iter().find_map(beside_the_instance))
     })
-}
-
-fn containers(statuses: &Option<Vec<ContainerStatus>>) -> impl Iterator<Item = &ContainerStatus> {
-    statuses.iter().flatten()
 }
 
 /// A container that is to end before the instance starts.

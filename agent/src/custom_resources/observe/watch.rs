@@ -21,8 +21,8 @@ use crate::operator::custom_resource;
 
 /// What a watch says.
 pub(super) enum Event {
-    Resource { kind: ComponentKind, namespace: Arc<str>, event: watcher::Event<resource::Watched> },
-    Pod { namespace: Arc<str>, event: watcher::Event<pod::Watched> },
+    Resource { kind: ComponentKind, namespace: Arc<str>, event: Box<watcher::Event<resource::Watched>> },
+    Pod { namespace: Arc<str>, event: Box<watcher::Event<pod::Watched>> },
 }
 
 /// Objects listed at a time. They are whole until they have been read: a page of pods can be a megabyte.
@@ -40,11 +40,12 @@ pub(super) fn events(
         for kind in kinds.iter().copied() {
             let api = Api::namespaced_with(client.clone(), &namespace, &custom_resource(kind));
             let namespace = namespace.clone();
-            let of = move |event| Event::Resource { kind, namespace: namespace.clone(), event };
+            let of =
+                move |event| Event::Resource { kind, namespace: namespace.clone(), event: Box::new(event) };
             events.push(watch(api, &format!("{LABEL}={ASSIGNED}")).map(of).boxed());
         }
         let api = Api::namespaced_with(client.clone(), &namespace, &ApiResource::erase::<Pod>(&()));
-        let of = move |event| Event::Pod { namespace: namespace.clone(), event };
+        let of = move |event| Event::Pod { namespace: namespace.clone(), event: Box::new(event) };
         events.push(watch(api, KIND_LABEL).map(of).boxed());
     }
     events

@@ -34,8 +34,8 @@ fn speaking(pod: Pod, received: u64) -> Instance {
     instance
 }
 
-fn trouble(reason: Reason, message: &str) -> Option<Trouble> {
-    Some(Trouble { reason, message: message.into() })
+fn trouble(reason: Reason, message: &str) -> Trouble {
+    Trouble { reason, message: message.into() }
 }
 
 fn seen(resource: Resource, instances: Vec<Instance>) -> Option<Observation> {
@@ -88,8 +88,8 @@ fn an_instance_that_said_nothing_yet_is_not_ready_and_after_a_minute_its_nodes_w
 fn the_first_pod_in_trouble_speaks_for_all_and_says_which_it_is() {
     let instances = vec![
         speaking(pod(true, None), 1),
-        silent(pod(false, trouble(Reason::ImagePullBackOff, "ImagePullBackOff: no such image"))),
-        silent(pod(false, trouble(Reason::CrashLoopBackOff, "it ended"))),
+        silent(pod(false, Some(trouble(Reason::ImagePullBackOff, "ImagePullBackOff: no such image")))),
+        silent(pod(false, Some(trouble(Reason::CrashLoopBackOff, "it ended")))),
     ];
     let observation = seen(resource(3, Outlook::OnTheWay), instances).unwrap();
     assert_stands(&observation, Phase::Degraded, Reason::ImagePullBackOff, 1);
@@ -99,17 +99,19 @@ fn the_first_pod_in_trouble_speaks_for_all_and_says_which_it_is() {
 #[test]
 fn a_crash_is_past_once_the_instance_has_said_something() {
     let crashed = || trouble(Reason::CrashLoopBackOff, "it ended");
-    let again = seen(resource(1, Outlook::Ready), vec![silent(pod(true, crashed()))]).unwrap();
+    let again = seen(resource(1, Outlook::Ready), vec![silent(pod(true, Some(crashed())))]).unwrap();
     assert_stands(&again, Phase::Degraded, Reason::CrashLoopBackOff, 0);
-    let works = seen(resource(1, Outlook::Ready), vec![speaking(pod(true, crashed()), 1)]).unwrap();
+    let works = seen(resource(1, Outlook::Ready), vec![speaking(pod(true, Some(crashed())), 1)]).unwrap();
     assert_stands(&works, Phase::Ready, Reason::Ready, 1);
     assert_eq!(works.last_error, "");
 }
 
 #[test]
 fn pods_that_are_no_longer_wanted_are_neither_ready_nor_in_the_way() {
-    let instances =
-        vec![speaking(pod(true, None), 1), silent(pod(false, trouble(Reason::CrashLoopBackOff, "it ended")))];
+    let instances = vec![
+        speaking(pod(true, None), 1),
+        silent(pod(false, Some(trouble(Reason::CrashLoopBackOff, "it ended")))),
+    ];
     assert_stands(&seen(resource(1, Outlook::Ready), instances).unwrap(), Phase::Ready, Reason::Ready, 1);
 }
 
@@ -122,7 +124,8 @@ fn what_the_operator_says_is_in_the_way_comes_before_what_pods_say() {
         (Reason::RolloutPaused, Phase::Progressing),
         (Reason::InvalidField, Phase::Refused),
     ] {
-        let waits = silent(pod(false, trouble(Reason::CreateContainerConfigError, "configmap not found")));
+        let waits =
+            silent(pod(false, Some(trouble(Reason::CreateContainerConfigError, "configmap not found"))));
         let observation = seen(hindered(reason), vec![waits]).unwrap();
         assert_stands(&observation, phase, reason, 0);
         assert_eq!(observation.last_error, "the operator's words");

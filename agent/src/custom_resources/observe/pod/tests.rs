@@ -4,7 +4,7 @@ use super::*;
 
 const MAIN: &str = "pulsar-function";
 
-fn seen(status: Value) -> Pod {
+fn seen(status: &Value) -> Pod {
     let watched: Watched = serde_json::from_value(json!({
         "metadata": {"name": "a-function-0", "namespace": "n", "uid": "u"},
         "status": status,
@@ -21,7 +21,7 @@ fn container(name: &str, state: &Value, last: &Value, restarts: u32) -> Value {
 }
 
 fn one(state: &Value, last: &Value, restarts: u32) -> Pod {
-    seen(json!({"phase": "Running", "containerStatuses": [container(MAIN, state, last, restarts)]}))
+    seen(&json!({"phase": "Running", "containerStatuses": [container(MAIN, state, last, restarts)]}))
 }
 
 fn waiting(reason: &str, message: &str) -> Value {
@@ -50,7 +50,7 @@ fn a_pod_that_is_ready_has_an_address_and_no_trouble() {
         "conditions": [{"type": "PodScheduled", "status": "True"}, {"type": "Ready", "status": "True"}],
         "containerStatuses": [container(MAIN, &running(), &json!({}), 0)],
     });
-    let pod = seen(status);
+    let pod = seen(&status);
     assert!(pod.ready && pod.runs);
     assert_eq!(pod.address, "10.0.0.7".parse().ok());
     assert_eq!(pod.run, Run { uid: "u".into(), restarts: 0, since: Some(1_767_225_600) });
@@ -69,19 +69,19 @@ fn a_pod_that_is_being_deleted_is_not_ready() {
 
 #[test]
 fn a_pod_that_comes_up_is_not_in_trouble() {
-    assert_eq!(seen(json!({"phase": "Pending"})).trouble, None);
+    assert_eq!(seen(&json!({"phase": "Pending"})).trouble, None);
     assert_eq!(one(&waiting("ContainerCreating", ""), &json!({}), 0).trouble, None);
     let fetched = container(DOWNLOADER, &terminated(0, "Completed"), &json!({}), 0);
     let status = json!({
         "phase": "Pending", "initContainerStatuses": [fetched],
         "containerStatuses": [container(MAIN, &waiting("PodInitializing", ""), &json!({}), 0)],
     });
-    assert_eq!(seen(status).trouble, None);
+    assert_eq!(seen(&status).trouble, None);
 }
 
 #[test]
 fn the_scheduler_says_why_no_node_takes_a_pod() {
-    let pod = seen(json!({
+    let pod = seen(&json!({
         "phase": "Pending",
         "conditions": [{
             "type": "PodScheduled", "status": "False", "reason": "Unschedulable",
@@ -145,7 +145,11 @@ fn a_package_that_cannot_be_fetched_is_told_apart_from_the_instance() {
         "phase": "Pending", "initContainerStatuses": [fetching],
         "containerStatuses": [container(MAIN, &waiting("PodInitializing", ""), &json!({}), 0)],
     });
-    assert_trouble(&seen(status), Reason::PackageUnavailable, "container downloader ended with exit code 22");
+    assert_trouble(
+        &seen(&status),
+        Reason::PackageUnavailable,
+        "container downloader ended with exit code 22",
+    );
 }
 
 #[test]
@@ -153,17 +157,17 @@ fn what_is_wrong_with_the_instance_comes_before_what_is_wrong_beside_it() {
     let beside = container("a-sidecar", &waiting("ErrImagePull", "beside"), &json!({}), 0);
     let main = container(MAIN, &waiting("CreateContainerError", "itself"), &json!({}), 0);
     let both = json!({"phase": "Pending", "containerStatuses": [beside, main]});
-    assert_trouble(&seen(both), Reason::StartFailed, "itself");
+    assert_trouble(&seen(&both), Reason::StartFailed, "itself");
     let beside = container("a-sidecar", &waiting("ErrImagePull", "beside"), &json!({}), 0);
     let fine = container(MAIN, &running(), &json!({}), 0);
     let status = json!({"phase": "Pending", "containerStatuses": [beside, fine]});
-    assert_trouble(&seen(status), Reason::ImagePullBackOff, "beside");
+    assert_trouble(&seen(&status), Reason::ImagePullBackOff, "beside");
 }
 
 #[test]
 fn a_pod_that_its_node_gave_up_says_why() {
     let evicted = json!({"phase": "Failed", "reason": "Evicted", "message": "The node was low on memory."});
-    assert_trouble(&seen(evicted), Reason::Evicted, "Evicted: The node was low on memory.");
+    assert_trouble(&seen(&evicted), Reason::Evicted, "Evicted: The node was low on memory.");
     let other = json!({"phase": "Failed", "reason": "OutOfcpu", "message": "Node didn't have enough"});
-    assert_trouble(&seen(other), Reason::StartFailed, "OutOfcpu: Node didn't have enough");
+    assert_trouble(&seen(&other), Reason::StartFailed, "OutOfcpu: Node didn't have enough");
 }
