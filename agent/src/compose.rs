@@ -21,6 +21,7 @@ use crate::link::identity::Identity;
 use crate::link::{Link, enrol, fetch};
 use crate::operator::Operator;
 use crate::package::Cache;
+use crate::package::serve::PackageServer;
 use crate::report::Reports;
 use crate::target::Target;
 
@@ -91,8 +92,16 @@ pub async fn start(config: Config, server: Server) -> Result<(), BoxError> {
     };
     let (lessor, lease) = lease::lease();
     let (lender, fetcher) = fetch::lender();
+    let listen = packages.listen;
     let packages = Cache::open(data.join("packages"), &packages, fetcher)
         .map_err(|source| Error::Data { path: data.join("packages"), source })?;
+    if let Some(address) = listen {
+        let server = PackageServer::bind(address, desired.clone(), packages.clone()).await?;
+        let spawner = tasks.clone();
+        tasks.spawn("packages", OnFailure::EndProcess, Stage::Drain, OnShutdown::Abort, |stop| {
+            server.serve(spawner, stop)
+        });
+    }
     let (declare, declared) = watch::channel(target.declare().await);
 
     tasks.spawn("inbox", OnFailure::EndProcess, Stage::Flush, DRAIN, |stop| inbox.run(stop));

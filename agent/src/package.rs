@@ -12,6 +12,7 @@ use std::collections::HashMap;
 use std::fs::{File, Permissions};
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
@@ -27,6 +28,8 @@ use sha2::{Digest as _, Sha256};
 use tokio::io::AsyncWriteExt;
 
 use crate::target::{Package, Packages};
+
+pub mod serve;
 
 /// Where the bytes of packages come from; the link implements it with a streamed call to the gateway.
 pub trait Fetch: Send + Sync + 'static {
@@ -48,11 +51,14 @@ pub struct Config {
     /// taking one out of the cache stops nothing. Default 10 GiB: some hundred connectors.
     #[serde(with = "isthmus_daemon::config::size")]
     pub capacity: ByteSize,
+    /// Address and port where pods of this cluster fetch the packages of the cluster's share, by plain HTTP: see
+    /// `target.kubernetes.pods.packages_url`. Default none: nobody fetches here.
+    pub listen: Option<SocketAddr>,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { capacity: ByteSize::gib(10) }
+        Self { capacity: ByteSize::gib(10), listen: None }
     }
 }
 

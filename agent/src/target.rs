@@ -132,6 +132,12 @@ impl DesiredHandle {
         self.0.changed().await.is_ok()
     }
 
+    /// Whether the set has changed since this handle last looked.
+    pub fn has_changed(&self) -> bool {
+        // Who writes no more has changed nothing.
+        self.0.has_changed().unwrap_or(false)
+    }
+
     /// Looks at the set and marks it as seen. `look` must be short: the writer waits for it.
     pub fn look<T>(&mut self, look: impl FnOnce(&DesiredSet) -> T) -> T {
         look(&self.0.borrow_and_update())

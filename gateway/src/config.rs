@@ -74,7 +74,8 @@ pub struct Server {
     pub listen: SocketAddr,
     /// Names and addresses in the gateway's certificate. Default `localhost`, `127.0.0.1` and `::1`.
     pub names: Vec<String>,
-    /// Where agents reach the gateway, as `host:port`; goes into join tokens. Default: the address that it listens on.
+    /// Where agents reach the gateway, as `host:port`; goes into join tokens, and the first into the administrator's profile.
+    /// Default: the address that it listens on.
     pub advertise: Vec<String>,
     /// Serve without TLS, which a loopback address alone may. Callers then show API tokens, and agents cannot join.
     /// Default false.

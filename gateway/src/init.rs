@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::unix_millis;
 use crate::cluster::authority::{self, Authority, Keyed};
-use crate::config::{Config, ENV_PREFIX};
+use crate::config::{Config, ENV_PREFIX, Server};
 use crate::store::command::ResourceChange;
 use crate::store::sqlite::SqliteEngine;
 use crate::store::writer::Failure;
@@ -194,9 +194,8 @@ async fn bind(config: &Config, admin: PrincipalName, clock: Arc<dyn Clock>) -> R
 }
 
 fn add(profiles: &mut Profiles, config: &Config, root: &str, keyed: &Keyed) {
-    let host = config.server.names.first().map_or("localhost", String::as_str);
     let profile = Profile {
-        server: format!("https://{host}:{}", config.server.listen.port()),
+        server: format!("https://{}", reached_at(&config.server)),
         certificate_authority: Some(Pem::inline(root)),
         client_certificate: Some(Pem::inline(chain_pem(&keyed.issued.chain))),
         client_key: Some(Pem::inline(&keyed.key_pem)),
@@ -204,6 +203,15 @@ fn add(profiles: &mut Profiles, config: &Config, root: &str, keyed: &Keyed) {
     };
     profiles.profiles.insert(config.federation.clone(), profile);
     profiles.current_profile.get_or_insert_with(|| config.federation.clone());
+}
+
+/// Where callers find the gateway: where agents do, or else by the first of its names.
+fn reached_at(server: &Server) -> String {
+    let own = || {
+        let host = server.names.first().map_or("localhost", String::as_str);
+        format!("{host}:{}", server.listen.port())
+    };
+    server.advertise.first().cloned().unwrap_or_else(own)
 }
 
 fn chain_pem(chain: &[CertificateDer<'static>]) -> String {

@@ -18,5 +18,6 @@ mod connectors;
 mod host;
 mod link;
 mod operator;
+mod nodes;
 mod pulsar_admin;
 mod sync;

@@ -42,6 +42,10 @@ pub struct Pods {
     pub default_affinity: bool,
     /// Have Kubernetes refuse to run containers as root. Default false, because images of others may name no user.
     pub run_as_non_root: bool,
+    /// Where pods reach this agent's port of packages (`packages.listen`), as in `http://isthmus-agent-packages.isthmus.svc:9091`.
+    /// It stands in their commands: pods are replaced when it changes. Default empty: what names a package by its digest is
+    /// refused.
+    pub packages_url: String,
     /// Fetch packages in a container that runs before the instance, so that the runner's image needs no tool for it. Default false.
     pub init_containers: bool,
 }
@@ -88,6 +92,7 @@ impl Default for Pods {
             annotations: BTreeMap::new(),
             default_affinity: true,
             run_as_non_root: false,
+            packages_url: String::new(),
             init_containers: false,
         }
     }

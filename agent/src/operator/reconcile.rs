@@ -84,7 +84,8 @@ async fn pass(context: &Context, namespace: &str, name: &str) -> Result<Action, 
         between(namespace, name);
     }
     let owner = &dereferenced.owner;
-    let validated = match validate(owner.clone(), Value::Object(dereferenced.resource.clone())) {
+    let resource = Value::Object(dereferenced.resource.clone());
+    let validated = match validate(owner.clone(), resource, &config.pods) {
         Ok(validated) => validated,
         Err(error) => {
             let status = status::status(&dereferenced, Outlook::Invalid(&error));

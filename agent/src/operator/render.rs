@@ -49,7 +49,7 @@ pub fn render(text: &[u8], pods: &Pods) -> Result<Vec<Object>, Error> {
     for (index, document) in documents.into_iter().enumerate() {
         let number = index + 1;
         let owner = owner(&document.value, number)?;
-        let validated = validate(owner, document.value)
+        let validated = validate(owner, document.value, pods)
             .map_err(|validate::Error { violations }| Error::Refused { document: number, violations })?;
         for mut child in build(&validated, pods) {
             if child.kind == ChildKind::Secret {
@@ -123,6 +123,22 @@ spec:
         assert!(
             printed.contains("(redacted)") && !printed.contains("token-x") && !printed.contains("dG9rZW4teA")
         );
+    }
+
+    #[test]
+    fn a_package_is_fetched_by_its_digest_from_where_pods_reach_the_agent_or_refused() {
+        let digest = "5".repeat(64);
+        let text = FUNCTION.replace(
+            "java: {jar: /pulsar/greet.jar}",
+            &format!("java: {{jar: greet.jar, jarLocation: 'sha256:{digest}'}}"),
+        );
+        let refused = render(text.as_bytes(), &Pods::default()).unwrap_err().to_string();
+        assert!(refused.contains("spec.java.jarLocation: this agent gives no packages to pods"), "{refused}");
+        let pods = Pods { packages_url: "http://agent.isthmus.svc:9091".to_owned(), ..Pods::default() };
+        let objects = render(text.as_bytes(), &pods).unwrap();
+        let command = &objects[1]["spec"]["template"]["spec"]["containers"][0]["command"][2];
+        let fetch = format!("wget http://agent.isthmus.svc:9091/packages/{digest} -O greet.jar ");
+        assert!(command.as_str().unwrap().contains(&fetch), "{command}");
     }
 
     #[test]

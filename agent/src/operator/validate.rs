@@ -6,12 +6,13 @@
 use isthmus_admission::{Offline, admit_written};
 use isthmus_dialects::function_mesh::pod::{self, PodPolicy};
 use isthmus_dialects::{Options, UnknownFields, read_resource};
-use isthmus_model::component::Component;
-use isthmus_model::reason::Violation;
+use isthmus_model::component::{Component, Runtime};
+use isthmus_model::reason::{Reason, Violation};
 use k8s_openapi::api::apps::v1::StatefulSetPersistentVolumeClaimRetentionPolicy;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, VolumeMount};
 use serde_json::Value;
 
+use super::config::Pods;
 use super::owner::Owner;
 
 /// A resource that can be built; the only input from here on.
@@ -34,7 +35,7 @@ pub(crate) struct Error {
 }
 
 /// `resource` is the whole of it. Fields that are not known are left out, as the API server does.
-pub(crate) fn validate(owner: Owner, mut resource: Value) -> Result<Validated, Error> {
+pub(crate) fn validate(owner: Owner, mut resource: Value, pods: &Pods) -> Result<Validated, Error> {
     let stopped = scaled_to_nothing(&mut resource);
     let options = Options { unknown_fields: UnknownFields::Ignore, ..Options::default() };
     let problem = |violations| Error { violations };
@@ -43,6 +44,9 @@ pub(crate) fn validate(owner: Owner, mut resource: Value) -> Result<Validated, E
         admit_written(written, &Offline).map_err(|rejection| problem(rejection.violations))?;
     if stopped {
         component.spec.replicas = 0;
+    }
+    if let Some(violation) = out_of_reach(&component, pods) {
+        return Err(problem(vec![violation]));
     }
     let kubernetes = &component.spec.kubernetes;
     // Admission has read all of these, so that none of them fails here.
@@ -56,6 +60,21 @@ pub(crate) fn validate(owner: Owner, mut resource: Value) -> Result<Validated, E
         .transpose()
         .map_err(problem)?;
     Ok(Validated { owner, component, pod, volume_mounts, volume_claims, volume_claim_retention })
+}
+
+/// A package that is named by its digest, where pods are not told who has it.
+fn out_of_reach(component: &Component, pods: &Pods) -> Option<Violation> {
+    let runtime = component.spec.runtime.as_ref()?;
+    runtime.package().requested_digest().filter(|_| pods.packages_url.is_empty())?;
+    let field = match runtime {
+        Runtime::Java { .. } => "spec.java.jarLocation",
+        Runtime::Python { .. } => "spec.python.pyLocation",
+        Runtime::Go { .. } => "spec.golang.goLocation",
+        Runtime::Generic { .. } => "spec.genericRuntime.functionFileLocation",
+    };
+    let message =
+        "this agent gives no packages to pods; set packages.listen and target.kubernetes.pods.packages_url";
+    Some(Violation::new(field, Reason::PackageMissing, message).with_value(&runtime.package().location))
 }
 
 fn typed<T>(values: &[Value], at: &str) -> Result<Vec<T>, Vec<Violation>>

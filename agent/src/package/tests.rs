@@ -6,14 +6,21 @@ use super::*;
 
 /// Gives what it was made with, in small chunks, and counts how often it was asked.
 #[derive(Default)]
-struct Store {
+pub(super) struct Store {
     packages: HashMap<Digest, Vec<u8>>,
     asked: AtomicUsize,
 }
 
 #[derive(Debug, thiserror::Error)]
 #[error("no such package")]
-struct NoSuchPackage;
+pub(super) struct NoSuchPackage;
+
+impl Store {
+    /// How often a package was asked for.
+    pub(super) fn asked(&self) -> usize {
+        self.asked.load(Ordering::Relaxed)
+    }
+}
 
 impl Fetch for Arc<Store> {
     type Error = NoSuchPackage;
@@ -33,17 +40,17 @@ impl Fetch for Arc<Store> {
     }
 }
 
-fn digest_of(bytes: &[u8]) -> Digest {
+pub(super) fn digest_of(bytes: &[u8]) -> Digest {
     Digest(Sha256::digest(bytes).into())
 }
 
-fn store(packages: &[&[u8]]) -> Arc<Store> {
+pub(super) fn store(packages: &[&[u8]]) -> Arc<Store> {
     let packages = packages.iter().map(|bytes| (digest_of(bytes), bytes.to_vec())).collect();
     Arc::new(Store { packages, asked: AtomicUsize::new(0) })
 }
 
-fn open(directory: &Path, capacity: u64, store: &Arc<Store>) -> Cache<Arc<Store>> {
-    let config = Config { capacity: ByteSize::b(capacity) };
+pub(super) fn open(directory: &Path, capacity: u64, store: &Arc<Store>) -> Cache<Arc<Store>> {
+    let config = Config { capacity: ByteSize::b(capacity), ..Config::default() };
     Cache::open(directory.to_path_buf(), &config, Arc::clone(store)).unwrap()
 }
 

@@ -66,6 +66,14 @@ async fn a_root_whose_key_is_lost_is_not_replaced() {
     assert_eq!(std::fs::read(&certificate).unwrap(), before);
 }
 
+#[test]
+fn callers_are_told_where_the_gateway_is_reached_and_not_where_it_listens() {
+    let mut server = Server { names: vec!["gateway.example.com".into()], ..Server::default() };
+    assert_eq!(reached_at(&server), "gateway.example.com:7443");
+    server.advertise = vec!["lb.example.com:443".into(), "other.example.com:443".into()];
+    assert_eq!(reached_at(&server), "lb.example.com:443");
+}
+
 fn mode(path: &Path) -> u32 {
     use std::os::unix::fs::PermissionsExt as _;
     std::fs::metadata(path).unwrap().permissions().mode() & 0o777

@@ -5,6 +5,7 @@ mod programs;
 mod cli;
 mod gateway;
 mod agent;
+pub mod charts;
 pub mod instances;
 
 pub use agent::{Agent, LocalTarget};
@@ -16,7 +17,11 @@ use std::{path::PathBuf, process::ExitStatus};
 
 use serde_json::Value;
 
-use crate::{fs, ports, server};
+use crate::{
+    fs,
+    kubernetes::{self, ClientError},
+    ports, provision, server,
+};
 
 /// One of our programs did not do what it should.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +69,25 @@ pub enum Error {
     /// It did not start or stop.
     #[error(transparent)]
     Server(server::Error),
+    /// Its image could not be built.
+    #[error("cannot make the image of a server")]
+    Image(#[source] provision::Error),
+    /// The cluster does not take what it needs.
+    #[error("cannot put a server into a cluster")]
+    Cluster(#[source] kubernetes::Error),
+    /// The cluster refuses it.
+    #[error("cannot install a server in a cluster")]
+    Client(#[source] ClientError),
+    /// Its pod is not ready.
+    #[error("{server} is not ready in its cluster; what is known of it:\n{said}")]
+    NotReady {
+        /// Which.
+        server: String,
+        /// Events and the end of its log.
+        said: String,
+        /// What was waited for.
+        source: Box<ClientError>,
+    },
 }
 
 /// Puts a caller's settings over a tree of ours: what is a map in both is merged, the rest is the caller's; null says nothing.

@@ -10,6 +10,7 @@ mod host;
 mod namespace;
 mod node;
 mod fault;
+mod volume;
 mod cluster;
 
 use std::path::PathBuf;

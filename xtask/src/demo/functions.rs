@@ -5,15 +5,14 @@ use isthmus_testbed::{
     traffic::{Load, Schema},
 };
 
-/// The name of the Pulsar cluster in the federation.
-pub(super) const PULSAR: &str = "demo";
-
 /// One function, with the topics that the witness writes and reads.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Function {
     pub(super) name: &'static str,
     class: &'static str,
     mode: &'static str,
+    /// The Pulsar cluster that carries its messages, as the federation calls it.
+    pub(super) pulsar: &'static str,
     language: Language,
 }
 
@@ -23,23 +22,29 @@ enum Language {
     Python,
 }
 
-/// One in Java on one cluster, one in Python on every cluster.
-pub(super) const ALL: [Function; 2] = [
-    Function {
-        name: "exclaim-java",
-        class: "org.apache.pulsar.functions.api.examples.ExclamationFunction",
-        mode: "Singleton",
-        language: Language::Java,
-    },
-    Function {
-        name: "exclaim-python",
-        class: "exclamation_function.ExclamationFunction",
-        mode: "Replicated",
-        language: Language::Python,
-    },
-];
-
 impl Function {
+    /// One in Java, on one cluster.
+    pub(super) const fn java(pulsar: &'static str) -> Self {
+        Self {
+            name: "exclaim-java",
+            class: "org.apache.pulsar.functions.api.examples.ExclamationFunction",
+            mode: "Singleton",
+            pulsar,
+            language: Language::Java,
+        }
+    }
+
+    /// One in Python, on every cluster that is linked to its Pulsar.
+    pub(super) const fn python(pulsar: &'static str) -> Self {
+        Self {
+            name: "exclaim-python",
+            class: "exclamation_function.ExclamationFunction",
+            mode: "Replicated",
+            pulsar,
+            language: Language::Python,
+        }
+    }
+
     pub(super) fn input(&self) -> String {
         format!("persistent://public/default/{}-in", self.name)
     }
@@ -58,7 +63,7 @@ impl Function {
 
     /// The resource. Its code is named as a file of this machine, which the CLI uploads.
     pub(super) fn manifest(&self, pulsar: &PulsarHome) -> String {
-        let Self { name, class, mode, language } = self;
+        let Self { name, class, mode, pulsar: cluster, language } = self;
         let location = self.package(pulsar).display().to_string();
         let code = match language {
             Language::Java => {
@@ -83,7 +88,7 @@ spec:
   {code}
   input: {{ topics: [\"{input}\"], typeClassName: java.lang.String }}
   output: {{ topic: \"{output}\", typeClassName: java.lang.String }}
-  pulsar: {{ pulsarConfig: {PULSAR} }}
+  pulsar: {{ pulsarConfig: {cluster} }}
   resources:
     requests: {{ cpu: 100m, memory: 256Mi }}
     limits: {{ cpu: 500m, memory: 256Mi }}

@@ -68,7 +68,13 @@ fn fetch(prepared: &Prepared<'_>) -> Option<String> {
     }
     let spec = &prepared.component.spec;
     let package = spec.runtime.as_ref()?.package();
-    download::command(package, &package.file, Tools::of(spec), &prepared.packages())
+    download::command(
+        package,
+        &package.file,
+        Tools::of(spec),
+        &prepared.packages(),
+        &prepared.pods.packages_url,
+    )
 }
 
 /// Where the instance finds its package.

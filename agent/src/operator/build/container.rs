@@ -69,7 +69,8 @@ pub(super) fn downloader(prepared: &Prepared<'_>) -> Option<Container> {
     let kubernetes = &prepared.component.spec.kubernetes;
     let package = prepared.component.spec.runtime.as_ref()?.package();
     let target = format!("{}/{}", download::DIRECTORY, download::file_name(&package.file));
-    let command = download::command(package, &target, Tools::BOTH, &prepared.packages())?;
+    let command =
+        download::command(package, &target, Tools::BOTH, &prepared.packages(), &prepared.pods.packages_url)?;
     let given = &kubernetes.downloader_image;
     let image = if given.is_empty() { &prepared.pods.images.downloader } else { given };
     Some(Container {
@@ -80,6 +81,8 @@ pub(super) fn downloader(prepared: &Prepared<'_>) -> Option<Container> {
         env: Some(vec![variable("HOME", "/tmp")]),
         env_from: some(prepared.packages().env_from()),
         volume_mounts: some(volumes::downloader(prepared)),
+        // The original gives it none, and then no namespace at the restricted level takes the pod.
+        security_context: prepared.pods.run_as_non_root.then(|| unprivileged(None)),
         ..Container::default()
     })
 }

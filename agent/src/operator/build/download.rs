@@ -1,6 +1,13 @@
 //! How the package comes into the pod: by a tool of the image before the instance starts, or by a container before it.
+//!
+//! | location | who gives it | tool |
+//! |---|---|---|
+//! | `sha256:…` | the agent of this cluster | wget, and what comes is compared with the digest |
+//! | `http(s)://…` | a web server | wget, else as below |
+//! | anything else | Pulsar | pulsarctl or pulsar-admin |
 
 use isthmus_model::component::{Runtime, Spec};
+use isthmus_model::name::Digest;
 use isthmus_model::package::PackageRef;
 
 use super::connection::Connection;
@@ -59,12 +66,16 @@ pub(super) fn command(
     target: &str,
     tools: Tools,
     from: &Connection<'_>,
+    packages_url: &str,
 ) -> Option<String> {
     let location = package.location.as_str();
     if location.is_empty() {
         return None;
     }
     let (source, target) = (word(location), word(target));
+    if let Some(digest) = package.requested_digest() {
+        return Some(by_digest(digest, &target, packages_url));
+    }
     if is_http(location) && tools.wget {
         return Some(format!("wget {source} -O {target}"));
     }
@@ -74,6 +85,16 @@ pub(super) fn command(
     } else {
         format!("{tool} functions download --path {source} --destination-file {target}")
     })
+}
+
+/// From this cluster's agent, and verified. The agent may be away for a moment, or fetch the package itself just now. Images have
+/// wget and sha256sum, if only those of BusyBox: neither may be told what the other's does not know.
+fn by_digest(digest: Digest, target: &str, packages_url: &str) -> String {
+    let source = word(&format!("{}/packages/{digest}", packages_url.trim_end_matches('/')));
+    format!(
+        "for pause in 1 2 4 8 0; do wget {source} -O {target} && break; sleep $pause; done && \
+         {{ sha256sum < {target} | grep -q ^{digest} || {{ echo 'the package is not the one with the digest {digest}'; exit 1; }}; }}"
+    )
 }
 
 /// The last part of a path.
@@ -93,6 +114,32 @@ pub(super) fn rebased(path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Runs the command with a `wget` that answers from a file, as a pod's shell does.
+    fn fetched(bytes: &[u8], digest: Digest) -> (bool, Vec<u8>) {
+        use std::os::unix::fs::PermissionsExt;
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        std::fs::write(path("served"), bytes).unwrap();
+        let wget = format!("#!/bin/sh\ntest \"$1\" = http://agent:1/packages/{digest} && cp served \"$3\"\n");
+        std::fs::write(path("wget"), wget).unwrap();
+        std::fs::set_permissions(path("wget"), std::fs::Permissions::from_mode(0o755)).unwrap();
+        let script = by_digest(digest, "'it is.jar'", "http://agent:1/");
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", &format!("{script} && echo instance")]).current_dir(directory.path());
+        let output =
+            shell.env("PATH", format!("{}:/usr/bin:/bin", directory.path().display())).output().unwrap();
+        assert!(output.status.success() == output.stdout.ends_with(b"instance\n"), "{output:?}");
+        (output.status.success(), std::fs::read(path("it is.jar")).unwrap())
+    }
+
+    #[test]
+    fn an_instance_starts_with_the_bytes_that_the_digest_names_and_with_no_others() {
+        use sha2::Digest as _;
+        let digest = Digest(sha2::Sha256::digest(b"code").into());
+        assert_eq!(fetched(b"code", digest), (true, b"code".to_vec()));
+        assert_eq!(fetched(b"other code", digest), (false, b"other code".to_vec()));
+    }
 
     #[test]
     fn slim_images_are_known_by_their_names() {

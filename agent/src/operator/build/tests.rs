@@ -117,8 +117,9 @@ fn built(input: &Path) -> BTreeMap<String, Value> {
             uid: format!("UID(Function/{name})"),
             name,
         };
-        let Ok(validated) = validate(owner, document) else { continue };
-        for child in build(&validated, &pods(input)) {
+        let pods = pods(input);
+        let Ok(validated) = validate(owner, document, &pods) else { continue };
+        for child in build(&validated, &pods) {
             let body = Value::Object(child.body);
             all.insert(format!("{}/{}", child.kind.as_str(), child.name), normal::form(&body));
         }
@@ -235,7 +236,7 @@ fn of_variables_and_pull_secrets_with_the_same_name_there_is_the_last() {
         uid: "u".to_owned(),
     };
     let pods = Pods { image_pull_secrets: vec!["registry".to_owned()], ..Pods::default() };
-    let children = build(&validate(owner, document).unwrap(), &pods);
+    let children = build(&validate(owner, document, &pods).unwrap(), &pods);
     let set = children.into_iter().find(|child| child.kind == ChildKind::StatefulSet).unwrap();
     let pod = &set.body["spec"]["template"]["spec"];
     let env = pod["containers"][0]["env"].as_array().unwrap();

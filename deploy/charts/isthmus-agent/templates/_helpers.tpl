@@ -57,7 +57,13 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- $runners := .Values.runners -}}
 {{- $pods := dict "images" $runners.images "image_pull_policy" $runners.imagePullPolicy "image_pull_secrets" $runners.imagePullSecrets "run_as_non_root" $runners.runAsNonRoot -}}
 {{- $kubernetes := dict "namespaces" (include "isthmus-agent.namespaces" . | fromJsonArray) "pods" $pods -}}
+{{- if .Values.gateways -}}
+{{- $_ := set $pods "packages_url" (printf "http://%s-packages.%s.svc:9091" (include "isthmus-agent.fullname" .) .Release.Namespace) -}}
+{{- end -}}
 {{- $config := dict "data" "/var/lib/isthmus/agent" "gateways" .Values.gateways "target" (dict "kubernetes" $kubernetes) "admin" (dict "listen" "0.0.0.0:9090") "log" .Values.log -}}
+{{- if .Values.gateways -}}
+{{- $_ := set $config "packages" (dict "listen" "0.0.0.0:9091") -}}
+{{- end -}}
 {{- if .Values.joinToken.existingSecret -}}
 {{- $_ := set $config "join_token_file" "/etc/isthmus/join-token/token" -}}
 {{- end -}}

@@ -10,6 +10,7 @@ use super::{
     namespace::Namespace,
     node::{Node, NodeComponent},
     site::Site,
+    volume,
 };
 use crate::{cache::Cache, process::Program, run::Run};
 
@@ -72,6 +73,11 @@ impl Cluster {
     /// Makes an image known on the node, under the name that its archive gives it.
     pub async fn import(&self, archive: &Path) -> Result<(), Error> {
         self.node.import(archive).await
+    }
+
+    /// Makes a volume for the next claim that names no class.
+    pub async fn provide_volume(&self, name: &str) -> Result<(), Error> {
+        volume::provide(&self.plane, &self.place.node(), &self.run.dir().join("volumes"), name).await
     }
 
     /// To start programs for; it ends with the cluster.

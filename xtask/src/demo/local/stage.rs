@@ -12,7 +12,10 @@ use isthmus_testbed::{
 
 use serde_json::Value;
 
-use super::functions;
+use super::super::{functions::Function, get, witness::Scene};
+
+/// The name of the Pulsar cluster in the federation.
+const PULSAR: &str = "demo";
 
 /// The clusters, each a local target of its own agent.
 pub(super) const CLUSTERS: [&str; 2] = ["east", "west"];
@@ -24,8 +27,8 @@ const BACK: Duration = Duration::from_mins(1);
 pub(super) struct Stage {
     agents: Vec<Agent>,
     gateway: Gateway,
-    pub(super) pulsar: Pulsar,
-    pub(super) traffic: Traffic,
+    pulsar: Pulsar,
+    traffic: Traffic,
     pub(super) run: Run,
 }
 
@@ -48,10 +51,6 @@ impl Stage {
         let agents = join(&run, &cache, &programs, &gateway, &pulsar, (&home, &python)).await?;
         step.done();
         Ok(Self { agents, gateway, pulsar, traffic, run })
-    }
-
-    pub(super) fn cli(&self) -> &Cli {
-        self.gateway.cli()
     }
 
     /// Kills the first agent without warning.
@@ -103,7 +102,7 @@ impl Stage {
     /// Stops everything in good order, the functions first: no agent stops what it runs when it ends.
     pub(super) async fn clear(mut self) -> Result<()> {
         let step = Step::begin("Stopping everything");
-        for function in functions::ALL {
+        for function in Self::FUNCTIONS {
             self.cli().call(&["delete", "function", function.name, "--wait"]).await?;
         }
         let left = instances::running(&self.run);
@@ -115,6 +114,22 @@ impl Stage {
         self.pulsar.stop().await?;
         step.done();
         Ok(())
+    }
+}
+
+impl Scene for Stage {
+    const FUNCTIONS: [Function; 2] = [Function::java(PULSAR), Function::python(PULSAR)];
+
+    fn cli(&self) -> &Cli {
+        self.gateway.cli()
+    }
+
+    fn traffic(&self) -> &Traffic {
+        &self.traffic
+    }
+
+    fn pulsar(&self, _: &Function) -> &Pulsar {
+        &self.pulsar
     }
 }
 
@@ -130,7 +145,7 @@ async fn join(
     let (service, admin) = (pulsar.service_url(), pulsar.admin_url());
     let name = ["--pulsar-name", pulsar.cluster()];
     let urls = ["--service-url", &service, "--admin-url", &admin];
-    gateway.cli().call(&[&["pulsar-cluster", "apply", functions::PULSAR], &name[..], &urls].concat()).await?;
+    gateway.cli().call(&[&["pulsar-cluster", "apply", PULSAR], &name[..], &urls].concat()).await?;
     let mut agents = Vec::new();
     for (number, cluster) in (0..).zip(CLUSTERS) {
         let labels = format!("region={cluster}");
@@ -143,7 +158,7 @@ async fn join(
             settings: &Value::Null,
         };
         agents.push(Agent::join(run, cache, programs, gateway, target).await?);
-        gateway.cli().call(&["cluster", "link", cluster, functions::PULSAR]).await?;
+        gateway.cli().call(&["cluster", "link", cluster, PULSAR]).await?;
     }
     Ok(agents)
 }
@@ -153,10 +168,4 @@ async fn last_seen(cli: &Cli, cluster: &str) -> Result<String> {
     let cluster = get(cli, "cluster", cluster).await?;
     let moment = cluster.pointer("/status/lastSeenAt").and_then(Value::as_str);
     Ok(moment.unwrap_or("never").to_owned())
-}
-
-/// What the gateway tells of one resource.
-pub(super) async fn get(cli: &Cli, kind: &str, name: &str) -> Result<Value> {
-    let printed = cli.call(&["get", kind, name, "-o", "json"]).await?;
-    serde_json::from_str(&printed).context("read what the CLI printed")
 }

@@ -1,0 +1,166 @@
+//! Our servers in clusters, installed by their charts in namespaces that take no pod below the restricted level.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use super::{Error, Programs, overlay};
+use crate::{
+    cache::Cache,
+    kubernetes::{Client, ClientError, Cluster},
+    provision::{ImageServer, NodeImages, ProgramImage},
+};
+
+/// Where our servers are.
+pub const NAMESPACE: &str = "isthmus";
+
+/// Where functions run.
+pub const FUNCTIONS: &str = "functions";
+
+/// How long a server may take to be ready on a busy machine.
+const PATIENCE: &str = "--timeout=240s";
+
+/// The images of our servers, made from the programs of this checkout.
+#[derive(Debug)]
+pub struct ServerImages {
+    gateway: ProgramImage,
+    agent: ProgramImage,
+}
+
+impl ServerImages {
+    /// Builds both; gone with this value.
+    pub async fn build(cache: &Cache, programs: &Programs) -> Result<Self, Error> {
+        let build = async |server, program: &Path| {
+            ProgramImage::build(cache, server, program).await.map_err(Error::Image)
+        };
+        Ok(Self {
+            gateway: build(ImageServer::Gateway, &programs.gateway).await?,
+            agent: build(ImageServer::Agent, &programs.agent).await?,
+        })
+    }
+
+    fn of(&self, server: ImageServer) -> &ProgramImage {
+        match server {
+            ImageServer::Gateway => &self.gateway,
+            ImageServer::Agent => &self.agent,
+        }
+    }
+}
+
+/// One of our servers in a cluster.
+#[derive(Debug)]
+pub struct Release<'a> {
+    cluster: &'a Cluster,
+    server: ImageServer,
+}
+
+impl<'a> Release<'a> {
+    /// Installs a chart, or upgrades it; `values` is what it is told beside where the images are. Waits for nothing.
+    pub async fn install(
+        cluster: &'a Cluster,
+        server: ImageServer,
+        images: &ServerImages,
+        values: &Value,
+    ) -> Result<Self, Error> {
+        let release = Self { cluster, server };
+        cluster.import(images.of(server).archive()).await.map_err(Error::Cluster)?;
+        cluster.provide_volume(&format!("data-{}-0", release.name())).await.map_err(Error::Cluster)?;
+        prepare(cluster).await?;
+        release.upgrade(values).await?;
+        Ok(release)
+    }
+
+    /// Tells the chart something else.
+    pub async fn upgrade(&self, values: &Value) -> Result<(), Error> {
+        let mut all = defaults(self.server);
+        overlay(&mut all, values);
+        let chart = chart(self.server);
+        let chart = chart.to_string_lossy();
+        let helm = ["upgrade", "--install", "-n", NAMESPACE, self.name(), &chart, "-f", "-"];
+        let client = self.cluster.control_plane().helm();
+        client.call_with(&helm, &all.to_string()).await.map(drop).map_err(Error::Client)
+    }
+
+    /// Waits until it is ready; tells otherwise what it said last.
+    pub async fn ready(&self) -> Result<(), Error> {
+        let resource = format!("statefulset/{}", self.name());
+        let status = ["rollout", "status", &resource, "-n", NAMESPACE, PATIENCE];
+        match self.kubectl().call(&status).await {
+            Ok(_) => Ok(()),
+            Err(source) => {
+                let said = self.describe().await;
+                Err(Error::NotReady { server: self.name().to_owned(), said, source: Box::new(source) })
+            }
+        }
+    }
+
+    /// Its pod.
+    pub fn pod(&self) -> String {
+        format!("{}-0", self.name())
+    }
+
+    /// `isthmus-gateway` or `isthmus-agent`: the names of release, chart, StatefulSet, Service and account.
+    pub fn name(&self) -> &'static str {
+        match self.server {
+            ImageServer::Gateway => "isthmus-gateway",
+            ImageServer::Agent => "isthmus-agent",
+        }
+    }
+
+    /// `kubectl` in its namespace would need `-n` with [`NAMESPACE`].
+    fn kubectl(&self) -> Client {
+        self.cluster.control_plane().kubectl()
+    }
+
+    /// For an error: events and the last lines of its log.
+    async fn describe(&self) -> String {
+        let pod = self.pod();
+        let describe = ["describe", "pod", &pod, "-n", NAMESPACE];
+        let logs = ["logs", &pod, "-n", NAMESPACE, "--all-containers", "--tail=20", "--prefix"];
+        let mut said = String::new();
+        for call in [&describe[..], &logs[..]] {
+            let answer = self.kubectl().call(call).await;
+            said.push_str(&answer.unwrap_or_else(|error: ClientError| error.to_string()));
+        }
+        said
+    }
+}
+
+/// Makes the namespaces of servers and functions, at the restricted level, for what must be there before a server.
+pub async fn prepare(cluster: &Cluster) -> Result<(), Error> {
+    let namespace = |name: &str| {
+        json!({
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "metadata": { "name": name, "labels": { "pod-security.kubernetes.io/enforce": "restricted" } },
+        })
+    };
+    let both =
+        json!({ "apiVersion": "v1", "kind": "List", "items": [namespace(NAMESPACE), namespace(FUNCTIONS)] });
+    let kubectl = cluster.control_plane().kubectl();
+    kubectl.call_with(&["apply", "-f", "-"], &both.to_string()).await.map(drop).map_err(Error::Client)
+}
+
+fn chart(server: ImageServer) -> PathBuf {
+    let charts = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/charts");
+    match server {
+        ImageServer::Gateway => charts.join("isthmus-gateway"),
+        ImageServer::Agent => charts.join("isthmus-agent"),
+    }
+}
+
+/// The images that nodes here know. Nothing is pulled.
+fn defaults(server: ImageServer) -> Value {
+    let image = json!({ "registry": "docker.io", "tag": "testbed", "pullPolicy": "Never" });
+    match server {
+        ImageServer::Gateway => json!({ "image": image }),
+        ImageServer::Agent => json!({
+            "image": image,
+            "namespaces": { "names": [FUNCTIONS] },
+            "runners": {
+                "images": { "java": NodeImages::java(), "python": NodeImages::python(), "go": NodeImages::go() },
+                "imagePullPolicy": "Never",
+            },
+        }),
+    }
+}
