@@ -51,7 +51,7 @@ pub(crate) fn run(options: Options) -> Result<bool> {
 async fn tell(options: Options) -> Result<bool> {
     let began = Instant::now();
     let outcome = if options.kubernetes {
-        kubernetes::tell(options, began).await?
+        Box::pin(kubernetes::tell(options, began)).await?
     } else {
         local::tell(options, began).await?
     };

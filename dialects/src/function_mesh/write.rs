@@ -272,7 +272,9 @@ fn amounts(amounts: &Amounts) -> Vec<(String, Value)> {
     add("cpu", cpu_millis.map(|amount| Millis(amount).to_string()));
     add("memory", memory_bytes.map(|amount| Bytes(amount).to_string()));
     add("storage", storage_bytes.map(|amount| Bytes(amount).to_string()));
-    other.iter().for_each(|(name, text)| add(name, Some(text.clone())));
+    for (name, text) in other {
+        add(name, Some(text.clone()));
+    }
     all
 }
 

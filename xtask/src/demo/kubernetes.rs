@@ -29,15 +29,15 @@ const PORTIONS: u32 = 6;
 const PATIENCE: Duration = Duration::from_mins(2);
 
 pub(super) async fn tell(options: Options, began: Instant) -> Result<Outcome> {
-    let mut stage = Stage::set().await?;
+    let mut stage = Box::pin(Stage::set()).await?;
     let outcome = act(&mut stage, options).await?;
     if options.keep {
         stage.hints();
         println!("{}", outcome.line(began.elapsed())?);
         tokio::signal::ctrl_c().await.context("listen for Ctrl-C")?;
-        stage.clear().await?;
+        Box::pin(stage.clear()).await?;
     } else {
-        stage.clear().await?;
+        Box::pin(stage.clear()).await?;
         println!("{}", outcome.line(began.elapsed())?);
     }
     Ok(outcome)
@@ -115,7 +115,7 @@ async fn in_step(stage: &Stage) -> Result<Duration> {
     until("all to be in step again", PATIENCE, async || {
         for cluster in CLUSTERS {
             let found = get(stage.cli(), "cluster", cluster).await.map_err(|error| format!("{error:#}"))?;
-            let health = &found["status"]["health"];
+            let health = found.pointer("/status/health").and_then(Value::as_str).unwrap_or("unknown");
             if health != "Healthy" {
                 return Err(format!("{cluster} is {health}"));
             }

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::{Error, Programs, overlay};
+use super::{Cli, Error, Programs, overlay};
 use crate::{
     cache::Cache,
+    fs,
     kubernetes::{Client, ClientError, Cluster},
     provision::{ImageServer, NodeImages, ProgramImage},
 };
@@ -14,8 +15,14 @@ use crate::{
 /// Where our servers are.
 pub const NAMESPACE: &str = "isthmus";
 
+/// The Secret with what an agent joins with.
+pub const JOIN_TOKEN: &str = "isthmus-join-token";
+
 /// Where functions run.
 pub const FUNCTIONS: &str = "functions";
+
+/// Where the gateway's pod has the administrator's profile.
+const PROFILE: &str = "/var/lib/isthmus-gateway/profile.yaml";
 
 /// How long a server may take to be ready on a busy machine.
 const PATIENCE: &str = "--timeout=240s";
@@ -94,6 +101,15 @@ impl<'a> Release<'a> {
         }
     }
 
+    /// The CLI of the administrator whose profile the gateway made, kept in this file.
+    pub async fn administrator(&self, programs: &Programs, file: &Path) -> Result<Cli, Error> {
+        let call = ["exec", &self.pod(), "-n", NAMESPACE, "-c", "gateway", "--", "cat", PROFILE];
+        let profile = self.kubectl().call(&call).await.map_err(Error::Client)?;
+        let failed = |source| Error::Files { server: self.name().to_owned(), source };
+        fs::write(file, profile).map_err(failed)?;
+        Ok(Cli::new(&programs.cli, file))
+    }
+
     /// Its pod.
     pub fn pod(&self) -> String {
         format!("{}-0", self.name())
@@ -126,8 +142,8 @@ impl<'a> Release<'a> {
     }
 }
 
-/// Makes the namespaces of servers and functions, at the restricted level, for what must be there before a server.
-pub async fn prepare(cluster: &Cluster) -> Result<(), Error> {
+/// Makes the namespaces of servers and functions, at the restricted level.
+async fn prepare(cluster: &Cluster) -> Result<(), Error> {
     let namespace = |name: &str| {
         json!({
             "apiVersion": "v1",
@@ -139,6 +155,19 @@ pub async fn prepare(cluster: &Cluster) -> Result<(), Error> {
         json!({ "apiVersion": "v1", "kind": "List", "items": [namespace(NAMESPACE), namespace(FUNCTIONS)] });
     let kubectl = cluster.control_plane().kubectl();
     kubectl.call_with(&["apply", "-f", "-"], &both.to_string()).await.map(drop).map_err(Error::Client)
+}
+
+/// Puts what an agent joins with where its chart finds it by `joinToken.existingSecret`.
+pub async fn put_join_token(cluster: &Cluster, token: &str) -> Result<(), Error> {
+    prepare(cluster).await?;
+    let secret = json!({
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": { "name": JOIN_TOKEN, "namespace": NAMESPACE },
+        "stringData": { "token": token },
+    });
+    let kubectl = cluster.control_plane().kubectl();
+    kubectl.call_with(&["apply", "-f", "-"], &secret.to_string()).await.map(drop).map_err(Error::Client)
 }
 
 fn chart(server: ImageServer) -> PathBuf {

@@ -4,15 +4,15 @@ use std::net::SocketAddr;
 
 use anyhow::{Context, Result};
 use isthmus_testbed::{
-    Cache, ImageServer, Pulsar, PulsarOptions, Run, Traffic, fs,
+    Cache, ImageServer, Pulsar, PulsarOptions, Run, Traffic,
     isthmus::{
         Cli, Programs,
-        charts::{self, NAMESPACE, Release, ServerImages},
+        charts::{self, Release, ServerImages},
     },
     kubernetes::{self, Cluster, Flow},
     progress::Step,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::super::{functions::Function, witness::Scene};
 
@@ -27,9 +27,6 @@ pub(super) const CLUSTERS: [&str; 2] = [EAST, WEST];
 
 /// On the node of the gateway's cluster; callers and agents of other clusters come to it.
 const PORT: u16 = 30443;
-
-/// Where the gateway's pod has the administrator's profile.
-const PROFILE: &str = "/var/lib/isthmus-gateway/profile.yaml";
 
 /// All that runs. What is declared first is dropped first.
 pub(super) struct Stage {
@@ -64,10 +61,8 @@ impl Stage {
         let run = Run::create(&cache, "demo")?;
         let [east, _] = &clusters;
         let gateway = SocketAddr::from((east.address(), PORT));
-        let profile = install_gateway(east, &images, gateway).await?;
-        let file = run.dir().join("cli.yaml");
-        fs::write(&file, &profile)?;
-        let cli = Cli::new(&programs.cli, &file);
+        let release = install_gateway(east, &images, gateway).await?;
+        let cli = release.administrator(&programs, &run.dir().join("cli.yaml")).await?;
         for ((name, cluster), pulsar) in CLUSTERS.into_iter().zip(&clusters).zip(&pulsars) {
             join(&cli, name, cluster, pulsar, &images, gateway).await?;
         }
@@ -143,8 +138,12 @@ impl Scene for Stage {
     }
 }
 
-/// Installs the gateway, and answers the administrator's profile.
-async fn install_gateway(cluster: &Cluster, images: &ServerImages, address: SocketAddr) -> Result<String> {
+/// Installs the gateway, to be reached at this address of a node.
+async fn install_gateway<'a>(
+    cluster: &'a Cluster,
+    images: &ServerImages,
+    address: SocketAddr,
+) -> Result<Release<'a>> {
     let values = json!({
         "names": [address.ip()],
         "advertise": [address],
@@ -155,8 +154,7 @@ async fn install_gateway(cluster: &Cluster, images: &ServerImages, address: Sock
     });
     let gateway = Release::install(cluster, ImageServer::Gateway, images, &values).await?;
     gateway.ready().await?;
-    let call = ["exec", &gateway.pod(), "-n", NAMESPACE, "-c", "gateway", "--", "cat", PROFILE];
-    Ok(cluster.control_plane().kubectl().call(&call).await?)
+    Ok(gateway)
 }
 
 /// Has a cluster join with an agent, and tells the gateway of its Pulsar.
@@ -168,17 +166,13 @@ async fn join(
     images: &ServerImages,
     gateway: SocketAddr,
 ) -> Result<()> {
-    const SECRET: &str = "isthmus-join-token";
-
     let token = cli.call(&["cluster", "join-token", name, "--labels", &format!("region={name}")]).await?;
+    charts::put_join_token(cluster, token.trim()).await?;
     let values = json!({
         "gateways": [gateway],
-        "joinToken": { "existingSecret": SECRET },
+        "joinToken": { "existingSecret": charts::JOIN_TOKEN },
         "resources": { "requests": { "cpu": "100m" } },
     });
-    charts::prepare(cluster).await?;
-    let secret = secret(SECRET, token.trim()).to_string();
-    cluster.control_plane().kubectl().call_with(&["apply", "-f", "-"], &secret).await?;
     let agent = Release::install(cluster, ImageServer::Agent, images, &values).await?;
     agent.ready().await?;
     let (service, admin) = (pulsar.service_url(), pulsar.admin_url());
@@ -186,13 +180,4 @@ async fn join(
     cli.call(&[&["pulsar-cluster", "apply", name][..], &urls].concat()).await?;
     cli.call(&["cluster", "link", name, name]).await?;
     Ok(())
-}
-
-fn secret(name: &str, token: &str) -> Value {
-    json!({
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": { "name": name, "namespace": NAMESPACE },
-        "stringData": { "token": token },
-    })
 }
