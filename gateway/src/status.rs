@@ -42,7 +42,7 @@ pub struct Status {
     pub since: Option<UnixMillis>,
     /// Instances wanted.
     pub desired: u32,
-    /// Instances that run and are seen in Pulsar.
+    /// Instances that are ready.
     pub ready: u32,
     /// Starts after the first.
     pub restarts: u64,
@@ -122,7 +122,7 @@ pub struct ClusterStatus {
     pub standing: Standing,
     /// Instances wanted there.
     pub desired: u32,
-    /// Instances that run there and are seen in Pulsar.
+    /// Instances that are ready there.
     pub ready: u32,
     /// Starts after the first.
     pub restarts: u64,

@@ -18,7 +18,8 @@ pub struct Observation {
     pub phase: Phase,
     /// Instances wanted here.
     pub desired: u32,
-    /// Instances that run and whose consumer is seen in Pulsar (a source: whose producer is).
+    /// Instances that are ready: on a host, those that run and whose consumer is seen in Pulsar (a source: whose producer is); in
+    /// Kubernetes, those whose pod is ready and that answer.
     pub ready: u32,
     /// Starts after the first, over all instances.
     pub restarts: u64,

@@ -61,7 +61,7 @@ impl Observer {
         self.known.lock().place(uid)
     }
 
-    /// Looks until `stop`, in these namespaces, and tells what it sees. `way` is used where the configuration leaves it open.
+    /// Looks until `stop`, in these namespaces, and tells what it sees.
     pub(crate) async fn run<O: Observe>(
         self,
         client: Client,
@@ -70,7 +70,7 @@ impl Observer {
         observe: O,
         stop: CancellationToken,
     ) {
-        let asker = Asker::new(&client, self.config.way.unwrap_or(way), self.config.timeout);
+        let asker = Asker::new(&client, way, self.config.timeout);
         let mut events = watch::events(&client, &namespaces, &KINDS);
         let mut answers = FuturesUnordered::new();
         let most = self.config.concurrency.max(1);

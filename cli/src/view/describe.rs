@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use isthmus_model::order::UnixMillis;
+use isthmus_model::reason::Reason;
 use isthmus_proto::common::v1::Condition;
 use isthmus_proto::component::v1::{ClusterStatus, Component, Explanation};
 use serde_json::Value;
@@ -70,9 +71,7 @@ pub(crate) fn component(
     if !status.clusters.is_empty() {
         let rows: Vec<_> = status.clusters.iter().map(|share| share_row(share, now)).collect();
         let _ = write!(text, "\nClusters:\n{}", indented(&table(SHARES, &rows, true, true, style)));
-        for share in status.clusters.iter().filter(|share| !share.last_error.is_empty()) {
-            let _ = write!(text, "\nLast error on {}:\n{}", share.cluster, indented(&share.last_error));
-        }
+        text.extend(status.clusters.iter().filter_map(trouble));
     }
     if !status.conditions.is_empty() {
         let rows: Vec<_> = status.conditions.iter().map(|condition| condition_row(condition, now)).collect();
@@ -108,6 +107,25 @@ fn share_row(share: &ClusterStatus, now: UnixMillis) -> Record {
         age(seen.as_ref(), now) + stale,
     ];
     Record { name: share.cluster.clone(), cells, value: Value::Null }
+}
+
+/// What is wrong in one cluster, in words: what the reason means and what to do, then what was seen. Where all is well, the last
+/// error alone.
+fn trouble(share: &ClusterStatus) -> Option<String> {
+    let ClusterStatus { cluster, phase, reason, last_error, .. } = share;
+    let meaning = match phase.as_str() {
+        "Degraded" | "Refused" => reason.parse().map(Reason::describe).ok(),
+        _ => None,
+    };
+    let last_error = indented(last_error);
+    match meaning {
+        Some(meaning) => {
+            let meaning = indented(meaning.trim_start());
+            Some(format!("\nWhat is wrong on {cluster} ({reason}):\n{meaning}{last_error}"))
+        }
+        None if last_error.is_empty() => None,
+        None => Some(format!("\nLast error on {cluster}:\n{last_error}")),
+    }
 }
 
 fn condition_row(condition: &Condition, now: UnixMillis) -> Record {

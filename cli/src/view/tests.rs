@@ -1,4 +1,4 @@
-use isthmus_proto::component::v1::{Change, ChangeResponse, FieldChange};
+use isthmus_proto::component::v1::{Change, ChangeResponse, ClusterStatus, Component, FieldChange};
 
 use super::fixture::{self, NOW};
 use super::*;
@@ -63,6 +63,30 @@ fn what_is_printed_as_yaml_is_what_apply_reads() {
 fn a_described_function() {
     let text = describe::component(&fixture::greet(), Some(&fixture::explanation()), NOW, Style::default());
     insta::assert_snapshot!(text.unwrap());
+}
+
+#[test]
+fn a_described_function_says_what_is_wrong_with_its_pods_and_what_that_means() {
+    let mut greet = fixture::greet();
+    let west = west_of(&mut greet);
+    west.reason = "Unschedulable".into();
+    west.last_error =
+        "pod greet-function-1: Unschedulable: 0/1 nodes are available: 1 Insufficient cpu.".into();
+    let text = describe::component(&greet, None, NOW, Style::default()).unwrap();
+    let wrong = "
+What is wrong on west (Unschedulable):
+  No node of the Kubernetes cluster takes the pod; the scheduler's words say why not.
+  pod greet-function-1: Unschedulable: 0/1 nodes are available: 1 Insufficient cpu.
+";
+    assert!(text.contains(wrong), "{text}");
+    west_of(&mut greet).phase = "Progressing".into();
+    let text = describe::component(&greet, None, NOW, Style::default()).unwrap();
+    assert!(text.contains("\nLast error on west:\n  pod greet-function-1"), "{text}");
+}
+
+fn west_of(component: &mut Component) -> &mut ClusterStatus {
+    let clusters = &mut component.status.as_mut().unwrap().clusters;
+    clusters.iter_mut().find(|share| share.cluster == "west").unwrap()
 }
 
 #[test]

@@ -187,7 +187,7 @@ impl Seen {
     fn ready(&self, condition: &impl Fn(&str, bool, Reason, String) -> Condition) -> Condition {
         let status = &self.status;
         if status.summary == Summary::Ready {
-            let message = format!("all {} instances run and are seen in Pulsar", status.desired);
+            let message = format!("all {} instances are ready", status.desired);
             return condition("Ready", true, Reason::Ready, message);
         }
         // The first cluster, by name, that has something to say.

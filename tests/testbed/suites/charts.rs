@@ -146,6 +146,8 @@ async fn an_agent_may_do_in_its_namespaces_what_its_work_needs_and_nothing_else(
         "services [] [] [get list watch create patch]",
         "horizontalpodautoscalers.autoscaling [] [] [get list watch create patch delete]",
         "verticalpodautoscalers.autoscaling.k8s.io [] [] [get list watch create patch delete]",
+        "pods [] [] [list watch]",
+        "pods/log [] [] [get]",
         "configmaps [] [] [get]",
         "secrets [] [] [get create patch delete]",
     ]);
@@ -173,6 +175,15 @@ async fn an_agent_may_do_in_its_namespaces_what_its_work_needs_and_nothing_else(
     until("the rights in all namespaces", SOON, async || {
         let found = rights_of_the_agent(&plane, "default").await.map_err(|error| error.to_string())?;
         if found == work { Ok(()) } else { Err(format!("{found:#?}")) }
+    })
+    .await?;
+
+    let proxy = ["--set", "config.target.custom_resources.figures.way=Proxy"];
+    helm(&plane, &[&["upgrade", "isthmus-agent", AGENT], &JOINS, &all, &proxy]).await?;
+    let with_proxy = &work | &lines(&["pods/proxy [] [] [get]"]);
+    until("the right to ask pods through the API server", SOON, async || {
+        let found = rights_of_the_agent(&plane, "default").await.map_err(|error| error.to_string())?;
+        if found == with_proxy { Ok(()) } else { Err(format!("{found:#?}")) }
     })
     .await?;
     plane.stop().await?;

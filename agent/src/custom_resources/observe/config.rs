@@ -1,14 +1,16 @@
 //! What can be set of how pods are looked at.
 
+use std::path::Path;
 use std::time::Duration;
 
+use kube::Config as ClientConfig;
 use serde::{Deserialize, Serialize};
 
 /// How instances are asked what they count.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Config {
-    /// The way to the instances' metrics port. Default `Direct` in a pod with a service account, else `Proxy`.
+    /// The way to the instances' metrics port. Default `Direct` in a pod whose account is the way to the API server, else `Proxy`.
     pub way: Option<Way>,
     /// Between two questions to an instance that has not answered yet. Default 500 ms.
     #[serde(with = "humantime_serde")]
@@ -41,5 +43,13 @@ impl Default for Config {
             timeout: Duration::from_secs(2),
             concurrency: 16,
         }
+    }
+}
+
+impl Config {
+    /// The way that is taken where this file is the way to the API server.
+    pub(crate) fn way(&self, kubeconfig: Option<&Path>) -> Way {
+        let inside = || kubeconfig.is_none() && ClientConfig::incluster().is_ok();
+        self.way.unwrap_or_else(|| if inside() { Way::Direct } else { Way::Proxy })
     }
 }

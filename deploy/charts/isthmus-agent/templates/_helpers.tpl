@@ -96,6 +96,19 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 - apiGroups: [autoscaling.k8s.io]
   resources: [verticalpodautoscalers]
   verbs: [get, list, watch, create, patch, delete]
+# Pods are looked at, never changed; their logs are for those whom the gateway lets read them.
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [list, watch]
+- apiGroups: [""]
+  resources: [pods/log]
+  verbs: [get]
+{{- if eq "Proxy" (dig "target" "custom_resources" "figures" "way" "Direct" .Values.config) }}
+# Asks instances what they count through the API server.
+- apiGroups: [""]
+  resources: [pods/proxy]
+  verbs: [get]
+{{- end }}
 # By name only: neither list nor watch, which would show the agent those of others.
 - apiGroups: [""]
   resources: [configmaps]
