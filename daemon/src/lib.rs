@@ -35,6 +35,7 @@ pub mod shutdown;
 pub mod runtime;
 pub mod admin;
 pub mod listener;
+pub mod corked;
 pub mod tls;
 pub mod backoff;
 pub mod clock;

@@ -9,7 +9,6 @@
 //! gracefully and returns when the last one is gone. Handlers find the [`Peer`] in the extensions of a request.
 
 mod bucket;
-mod corked;
 mod connection;
 
 use std::convert::Infallible;

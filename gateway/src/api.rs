@@ -20,6 +20,7 @@ pub mod packages;
 pub mod access;
 pub mod gateway;
 pub mod health;
+pub mod direct;
 mod routes;
 
 pub use routes::Api;

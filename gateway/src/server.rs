@@ -14,10 +14,12 @@ use isthmus_daemon::program::{self, BoxError};
 use isthmus_daemon::tasks::{OnFailure, OnShutdown, Stage, Tasks};
 use isthmus_daemon::tls::{self, Alpn, Clients, Trust};
 use parking_lot::Mutex;
+use tonic::service::Routes;
 use tonic::transport::Server;
 use tower::util::option_layer;
 
 use crate::api::context::Context;
+use crate::api::direct::DirectLayer;
 use crate::api::{self, Api};
 use crate::auth::identify::Gate;
 use crate::auth::layer::AuthLayer;
@@ -156,7 +158,8 @@ async fn compose(
     };
     let incoming = listener.accept(&tasks);
     let last_calls = OnShutdown::Drain { deadline: config.shutdown.deadline };
-    let served = serve(&config, AuthLayer(gate), api.routes(config.server.message)?, incoming);
+    let services = api.services(config.server.message)?;
+    let served = serve(&config, AuthLayer(gate), services, incoming);
     tasks.spawn("api", OnFailure::EndProcess, Stage::Drain, last_calls, |_| served);
     serving.holds();
     Ok(address)
@@ -185,7 +188,7 @@ fn security(
 fn serve(
     config: &Config,
     auth: AuthLayer,
-    routes: tonic::service::Routes,
+    (components, others): (DirectLayer, Routes),
     incoming: Incoming,
 ) -> impl Future<Output = Result<(), tonic::transport::Error>> + Send + use<> {
     // Windows are what an idle connection may make us hold; they fit the largest message and no more.
@@ -200,9 +203,10 @@ fn serve(
         // Outermost first: whatever answers, a browser gets it in the form that it understands, and lets its page see it.
         .layer(option_layer(web::cors(&config.web)))
         .layer(tonic_web::GrpcWebLayer::new())
-        .layer(MeasureLayer)
+        .layer(MeasureLayer::default())
         .layer(auth)
-        .add_routes(routes)
+        .layer(components)
+        .add_routes(others)
         .serve_with_incoming_shutdown(incoming, std::future::pending())
 }
 

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use isthmus_testbed::Etcd;
 use isthmus_testbed::etcd::Durability;
 use isthmus_testbed::isthmus::Programs;
+use isthmus_testbed::{Etcd, Run};
 use serde_json::json;
 
 use crate::Size;
 use crate::deploy::{self, Done, FRAME, Series, Until};
+use crate::process;
 use crate::reference::{etcd, fdatasync};
 use crate::report::{Figure, Target};
 use crate::stage::Stage;
@@ -44,7 +45,7 @@ pub(crate) async fn measure(size: Size, programs: &Programs) -> Result<Vec<Figur
         stage.disconnect().await?;
     }
     let reference = Etcd::start(&stage.cache, Durability::Synced).await?;
-    let ways = rounds(&stage, &reference.url(), time).await?;
+    let ways = rounds(&stage, &reference, time).await?;
     let disk = fdatasync::measure(stage.run.dir(), Duration::from_secs(1))?;
     reference.stop().await?;
     stage.clear().await?;
@@ -58,6 +59,9 @@ pub(crate) async fn measure(size: Size, programs: &Programs) -> Result<Vec<Figur
         figure(&unary_name, unary).against(&puts_name, puts.rate()).target(Target::RatioAtLeast(3.0)),
         figure(&stream_name, stream).against(&puts_name, puts.rate()).target(Target::RatioAtLeast(8.0)),
         figure(&stream_name, stream).against(&transactions_name, transactions.rate()),
+        used("the gateway", &unary_name, unary).against(format!("etcd for {puts_name}"), puts.each()),
+        used("the gateway", &stream_name, stream)
+            .against(format!("etcd for {transactions_name}"), transactions.each()),
         Figure::new(PART, "one append with fdatasync, p50", disk.p50.as_secs_f64() * 1e3, "ms"),
     ])
 }
@@ -67,19 +71,33 @@ fn figure(name: &str, done: Done) -> Figure {
     Figure::new(PART, name, done.rate(), "/s").note(note)
 }
 
-async fn rounds(stage: &Stage, etcd: &str, time: Duration) -> Result<Ways> {
+/// What a server used of processors for each: how much of the machine is left for others hardly changes it.
+fn used(server: &str, name: &str, done: Done) -> Figure {
+    Figure::new(PART, format!("processors of {server}, {name}"), done.each(), "µs")
+}
+
+async fn rounds(stage: &Stage, reference: &Etcd, time: Duration) -> Result<Ways> {
     let (ours, batch) = (Series::new("unary"), Series::new("batch"));
     let (put, transaction) = (Series::new("put"), Series::new("transaction"));
+    let (gateway, etcd_run) = ((&stage.run, "isthmus-gateway"), (reference.run(), "etcd"));
+    let url = reference.url();
     let mut ways = Ways::default();
     for _ in 0..ROUNDS {
-        let done = deploy::unary(&stage.connection, &ours, IN_FLIGHT, time).await?;
+        let done = with_use(gateway, deploy::unary(&stage.connection, &ours, IN_FLIGHT, time)).await?;
         ways.unary = ways.unary.and(done);
-        let done = etcd::puts(etcd, &put, IN_FLIGHT, time).await?;
+        let done = with_use(etcd_run, etcd::puts(&url, &put, IN_FLIGHT, time)).await?;
         ways.puts = ways.puts.and(done);
-        let done = deploy::stream(&stage.connection, &batch, Until::Time(time)).await?;
+        let done = with_use(gateway, deploy::stream(&stage.connection, &batch, Until::Time(time))).await?;
         ways.stream = ways.stream.and(done);
-        let done = etcd::transactions(etcd, &transaction, IN_FLIGHT / 8, time).await?;
+        let done = with_use(etcd_run, etcd::transactions(&url, &transaction, IN_FLIGHT / 8, time)).await?;
         ways.transactions = ways.transactions.and(done);
     }
     Ok(ways)
+}
+
+/// With what the server used meanwhile.
+async fn with_use((run, program): (&Run, &str), load: impl Future<Output = Result<Done>>) -> Result<Done> {
+    let before = process::processor_time(run, program)?;
+    let done = load.await?;
+    Ok(Done { used: process::processor_time(run, program)?.saturating_sub(before), ..done })
 }

@@ -41,6 +41,8 @@ const STREAMS: u64 = 2;
 pub(crate) struct Done {
     pub(crate) count: u64,
     pub(crate) took: Duration,
+    /// What the server used of processors for them, where that was looked at.
+    pub(crate) used: Duration,
 }
 
 impl Done {
@@ -51,7 +53,12 @@ impl Done {
 
     /// With those of another round.
     pub(crate) fn and(self, other: Self) -> Self {
-        Self { count: self.count + other.count, took: self.took + other.took }
+        Self { count: self.count + other.count, took: self.took + other.took, used: self.used + other.used }
+    }
+
+    /// Processor time of the server for each, in microseconds.
+    pub(crate) fn each(self) -> f64 {
+        self.used.as_secs_f64() * 1e6 / (self.count as f64).max(1.0)
     }
 }
 
@@ -170,7 +177,7 @@ pub(crate) async fn unary(
     while let Some(worker) = workers.join_next().await {
         count += worker??;
     }
-    Ok(Done { count, took: begun.elapsed() })
+    Ok(Done { count, took: begun.elapsed(), ..Done::default() })
 }
 
 async fn create_encoded(calls: &mut Grpc<Calls>, component: Vec<u8>) -> Result<()> {
@@ -223,7 +230,7 @@ pub(crate) async fn stream(connection: &Connection, series: &Arc<Series>, until:
     while let Some(stream) = streams.join_next().await {
         count += stream??;
     }
-    Ok(Done { count, took: begun.elapsed() })
+    Ok(Done { count, took: begun.elapsed(), ..Done::default() })
 }
 
 async fn one_stream(client: Client, series: Arc<Series>, until: Until, begun: Instant) -> Result<u64> {

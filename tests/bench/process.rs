@@ -1,18 +1,29 @@
 //! Processes and the machine, as the kernel sees them.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result};
 use isthmus_testbed::Run;
-use isthmus_testbed::isthmus::instances;
+use isthmus_testbed::isthmus::instances::{self, Process};
 
 /// Resident bytes of the run's process of this name, code and mapped files included.
 pub(crate) fn resident(run: &Run, program: &str) -> Result<u64> {
-    let process = instances::named(run, program).with_context(|| format!("no {program} runs"))?;
+    let process = named(run, program)?;
     let path = format!("/proc/{}/status", process.pid());
     let status = std::fs::read_to_string(&path).with_context(|| format!("read {path}"))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kib =
         line.and_then(|line| line.split_whitespace().next()).and_then(|number| number.parse::<u64>().ok());
     Ok(kib.with_context(|| format!("{path} has no VmRSS"))? * 1024)
+}
+
+/// What the run's process of this name has used of processors so far.
+pub(crate) fn processor_time(run: &Run, program: &str) -> Result<Duration> {
+    named(run, program)?.processor_time().with_context(|| format!("{program} has ended"))
+}
+
+fn named(run: &Run, program: &str) -> Result<Process> {
+    instances::named(run, program).with_context(|| format!("no {program} runs"))
 }
 
 /// Runnable tasks over the last minute: two cores that are asked for more than two are shared.

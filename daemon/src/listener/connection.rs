@@ -15,7 +15,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio_rustls::server::TlsStream;
 use tonic::transport::server::Connected;
 
-use super::corked::Corked;
+use crate::corked::Corked;
 
 /// Who is at the other end of a connection. Handlers find it in the extensions of a request.
 #[derive(Debug, Clone)]

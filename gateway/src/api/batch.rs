@@ -24,7 +24,7 @@ use crate::auth::Caller;
 use crate::auth::caller;
 use crate::status_code;
 use crate::store::command::WriteMode;
-use crate::store::{Answer, Change, Command, Submission};
+use crate::store::{Answer, Change, Command, State, Submission};
 
 /// Items of one stream that may be unacknowledged.
 pub const MOST_IN_FLIGHT: usize = 4096;
@@ -159,11 +159,11 @@ impl Work {
             return results;
         }
         self.unanswered += submissions.len();
-        match self.components.context.store().enqueue(submissions).await {
-            Ok(answers) => {
-                let components = self.components.clone();
-                self.in_flight.push(Box::pin(async move { components.results(sequences, answers.await) }));
-            }
+        match self.components.context.store().enqueue(submissions, count_clusters).await {
+            Ok(answers) => self.in_flight.push(Box::pin(async move {
+                let (answers, clusters) = answers.await;
+                answered(sequences, answers, clusters)
+            })),
             Err(closed) => {
                 self.unanswered = self.unanswered.saturating_sub(sequences.len());
                 let status = status_code::closed(closed);
@@ -217,41 +217,45 @@ impl Components {
 
     async fn submit_items(&self, queued: Queued) -> Vec<wire::BatchResult> {
         let Queued { sequences, submissions } = queued;
-        let answers = self.context.store().submit_all(submissions).await;
-        self.results(sequences, answers)
+        let (answers, clusters) = self.context.store().submit_all_and_look(submissions, count_clusters).await;
+        answered(sequences, answers, clusters)
     }
+}
 
-    /// Answers with what the state knows of the components: durable, because the answers are.
-    fn results(&self, sequences: Vec<u64>, answers: Vec<Answer>) -> Vec<wire::BatchResult> {
-        let (results, _) = self.context.store().peek(|state| {
-            let result = |(sequence, answer): (u64, Answer)| match answer {
-                Ok(outcome) => {
-                    let (change, uid, revision) = match outcome.change {
-                        Change::Created { uid } => (wire::Change::Created, Some(uid), 1),
-                        Change::Updated { uid, revision } => (wire::Change::Updated, Some(uid), revision.0),
-                        Change::Unchanged { uid, revision } => {
-                            (wire::Change::Unchanged, Some(uid), revision.0)
-                        }
-                        Change::Deleted { uid } => (wire::Change::Deleted, Some(uid), 0),
-                        Change::Done | Change::Nothing => (wire::Change::Unspecified, None, 0),
-                    };
-                    let view = uid.and_then(|uid| state.component_by_uid(uid));
-                    let clusters = view.map_or(0, |view| view.assignments().filter(|a| !a.removed()).count());
-                    let accepted = wire::BatchAccepted {
-                        change: change.into(),
-                        log_index: outcome.index.0,
-                        uid: uid.map(|uid| uid.as_bytes().to_vec()).unwrap_or_default(),
-                        revision,
-                        clusters: u32::try_from(clusters).unwrap_or(u32::MAX),
-                    };
-                    wire::BatchResult { sequence, outcome: Some(Outcome::Accepted(accepted)) }
-                }
-                Err(rejection) => rejected(sequence, &status_code::rejected(rejection)),
+/// On how many clusters each component runs as its change left it.
+fn count_clusters(state: &State, answers: &[Answer]) -> Vec<u32> {
+    let count = |answer: &Answer| {
+        let view = answer.as_ref().ok().and_then(|outcome| state.component_by_uid(outcome.change.uid()?));
+        let clusters = view.map_or(0, |view| view.assignments().filter(|a| !a.removed()).count());
+        u32::try_from(clusters).unwrap_or(u32::MAX)
+    };
+    answers.iter().map(count).collect()
+}
+
+/// What the client is told of each item.
+fn answered(sequences: Vec<u64>, answers: Vec<Answer>, clusters: Option<Vec<u32>>) -> Vec<wire::BatchResult> {
+    let clusters = clusters.unwrap_or_default().into_iter().chain(std::iter::repeat(0));
+    let result = |((sequence, answer), clusters): ((u64, Answer), u32)| match answer {
+        Ok(outcome) => {
+            let (change, revision) = match outcome.change {
+                Change::Created { .. } => (wire::Change::Created, 1),
+                Change::Updated { revision, .. } => (wire::Change::Updated, revision.0),
+                Change::Unchanged { revision, .. } => (wire::Change::Unchanged, revision.0),
+                Change::Deleted { .. } => (wire::Change::Deleted, 0),
+                Change::Done | Change::Nothing => (wire::Change::Unspecified, 0),
             };
-            sequences.into_iter().zip(answers).map(result).collect()
-        });
-        results
-    }
+            let accepted = wire::BatchAccepted {
+                change: change.into(),
+                log_index: outcome.index.0,
+                uid: outcome.change.uid().map(|uid| uid.as_bytes().to_vec()).unwrap_or_default(),
+                revision,
+                clusters,
+            };
+            wire::BatchResult { sequence, outcome: Some(Outcome::Accepted(accepted)) }
+        }
+        Err(rejection) => rejected(sequence, &status_code::rejected(rejection)),
+    };
+    sequences.into_iter().zip(answers).zip(clusters).map(result).collect()
 }
 
 fn rejected(sequence: u64, status: &Status) -> wire::BatchResult {

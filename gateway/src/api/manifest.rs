@@ -17,12 +17,13 @@ use isthmus_proto::failure::embedded;
 use tonic::{Request, Response, Status};
 
 use super::prepare::{self, Prepared};
-use super::resource::{Components, may};
+use super::resource::{Components, answer, find, may};
+use super::show::Seen;
 use crate::auth::Caller;
 use crate::auth::caller;
 use crate::status_code;
 use crate::store::command::{Delete, WriteMode};
-use crate::store::{Command, Submission};
+use crate::store::{Command, State, Submission};
 
 /// Greatest size of a text.
 const MOST_BYTES: usize = 1 << 20;
@@ -103,10 +104,18 @@ impl Manifests {
             submissions.push(Submission { principal, time, request, command });
             asked.push((document, kind, name, shown));
         }
-        let answers = self.0.context.store().submit_all(submissions).await;
-        for ((document, kind, name, shown), answer) in asked.into_iter().zip(answers) {
+        let (eyes, named) =
+            (self.0.eyes.clone(), asked.iter().map(|(_, kind, name, _)| (*kind, name.clone())));
+        let named: Vec<_> = named.collect();
+        let look = move |state: &State, _: &[_]| -> Vec<Option<Seen>> {
+            let look = |(kind, name)| find(state, kind, &name).map(|view| eyes.look(state, view));
+            named.into_iter().map(look).collect()
+        };
+        let (answers, seen) = self.0.context.store().submit_all_and_look(submissions, look).await;
+        let seen = seen.unwrap_or_default().into_iter().chain(std::iter::repeat(None));
+        for (((document, _, _, shown), answer), seen) in asked.into_iter().zip(answers).zip(seen) {
             let answer = match answer {
-                Ok(outcome) => self.0.changed(outcome, kind, &name, shown).await,
+                Ok(outcome) => self::answer(outcome, seen, shown),
                 Err(rejection) => Err(status_code::rejected(rejection)),
             };
             results.push(result(document, answer)?);

@@ -23,7 +23,7 @@ use crate::auth::caller;
 use crate::status_code;
 use crate::store::command::{Delete, Write, WriteMode};
 use crate::store::state::ComponentView;
-use crate::store::{Change, Command, Outcome, Preview, State, Submission};
+use crate::store::{Change, Command, Outcome, Preview, Rejection, State, Submission};
 use crate::sync::stream::Sessions;
 
 /// Components looked at under one hold of the store's lock.
@@ -199,8 +199,8 @@ impl Components {
             return self.rehearse(&write, shown).await;
         }
         let (name, kind) = (write.name.clone(), write.kind);
-        let outcome = self.submit(principal, request_id, Command::Write(write)).await?;
-        self.changed(outcome, kind, &name, Some(shown)).await
+        let (outcome, seen) = self.submit(principal, request_id, Command::Write(write), kind, name).await?;
+        answer(outcome, seen, Some(shown))
     }
 
     /// Asks for a component's end, or says whether that could be.
@@ -228,49 +228,26 @@ impl Components {
                 ..wire::ChangeResponse::default()
             });
         }
-        let outcome = self.submit(principal, request_id, Command::Delete(delete)).await?;
-        self.changed(outcome, kind, &name, None).await
+        let (outcome, seen) = self.submit(principal, request_id, Command::Delete(delete), kind, name).await?;
+        answer(outcome, seen, None)
     }
 
+    /// Changes a component, and looks at what that left of it.
     async fn submit(
         &self,
         principal: PrincipalName,
         request_id: &str,
         command: Command,
-    ) -> Result<Outcome, Status> {
+        kind: ComponentKind,
+        name: FullName,
+    ) -> Result<(Outcome, Option<Seen>), Status> {
         let request = prepare::request_id(&principal, request_id)?;
         let submission = Submission { principal, time: self.context.now(), request, command };
-        self.context.store().submit(submission).await.map_err(status_code::rejected)
-    }
-
-    /// The answer to a change: the component as it is now, from the message at hand where that is what was written.
-    pub(super) async fn changed(
-        &self,
-        outcome: Outcome,
-        kind: ComponentKind,
-        name: &FullName,
-        shown: Option<wire::Component>,
-    ) -> Result<wire::ChangeResponse, Status> {
-        let (change, revision) = match outcome.change {
-            Change::Created { .. } => (wire::Change::Created, Some(Revision(1))),
-            Change::Updated { revision, .. } => (wire::Change::Updated, Some(revision)),
-            Change::Unchanged { revision, .. } => (wire::Change::Unchanged, Some(revision)),
-            Change::Deleted { .. } => (wire::Change::Deleted, None),
-            Change::Done | Change::Nothing => (wire::Change::Unspecified, None),
-        };
-        let seen = self.context.read(|state| find(state, kind, name).map(|view| self.eyes.look(state, view)));
-        let component = match (seen.await?, shown) {
-            (Some(seen), Some(shown)) if Some(seen.history.revision) == revision => Some(seen.dress(shown)),
-            (Some(seen), _) => Some(seen.into_message()?),
-            // It is gone already: nothing of it ran anywhere.
-            (None, shown) => shown,
-        };
-        Ok(wire::ChangeResponse {
-            change: change.into(),
-            log_index: outcome.index.0,
-            component,
-            ..wire::ChangeResponse::default()
-        })
+        let eyes = self.eyes.clone();
+        let look = move |state: &State, _: &[_]| find(state, kind, &name).map(|view| eyes.look(state, view));
+        let (mut answers, seen) = self.context.store().submit_all_and_look(vec![submission], look).await;
+        let answer = answers.pop().unwrap_or_else(|| Err(Rejection::unavailable()));
+        Ok((answer.map_err(status_code::rejected)?, seen.flatten()))
     }
 
     /// What would become of a write: the same decisions, told instead of made.
@@ -305,6 +282,33 @@ impl Components {
             warnings: Vec::new(),
         })
     }
+}
+
+/// The answer to a change: the component as the change left it, from the message at hand where that is what was written.
+pub(super) fn answer(
+    outcome: Outcome,
+    seen: Option<Seen>,
+    shown: Option<wire::Component>,
+) -> Result<wire::ChangeResponse, Status> {
+    let (change, revision) = match outcome.change {
+        Change::Created { .. } => (wire::Change::Created, Some(Revision(1))),
+        Change::Updated { revision, .. } => (wire::Change::Updated, Some(revision)),
+        Change::Unchanged { revision, .. } => (wire::Change::Unchanged, Some(revision)),
+        Change::Deleted { .. } => (wire::Change::Deleted, None),
+        Change::Done | Change::Nothing => (wire::Change::Unspecified, None),
+    };
+    let component = match (seen, shown) {
+        (Some(seen), Some(shown)) if Some(seen.history.revision) == revision => Some(seen.dress(shown)),
+        (Some(seen), _) => Some(seen.into_message()?),
+        // It is gone already: nothing of it ran anywhere.
+        (None, shown) => shown,
+    };
+    Ok(wire::ChangeResponse {
+        change: change.into(),
+        log_index: outcome.index.0,
+        component,
+        ..wire::ChangeResponse::default()
+    })
 }
 
 /// A component of a kind: a sink is not found among the functions.

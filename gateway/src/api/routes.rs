@@ -5,10 +5,7 @@ use isthmus_proto::access::v1::access_service_server::AccessServiceServer;
 use isthmus_proto::cluster::v1::cluster_service_server::ClusterServiceServer;
 use isthmus_proto::cluster::v1::pulsar_cluster_service_server::PulsarClusterServiceServer;
 use isthmus_proto::component::v1::batch_service_server::BatchServiceServer;
-use isthmus_proto::component::v1::function_service_server::FunctionServiceServer;
 use isthmus_proto::component::v1::manifest_service_server::ManifestServiceServer;
-use isthmus_proto::component::v1::sink_service_server::SinkServiceServer;
-use isthmus_proto::component::v1::source_service_server::SourceServiceServer;
 use isthmus_proto::gateway::v1::gateway_service_server::GatewayServiceServer;
 use isthmus_proto::package::v1::package_service_server::PackageServiceServer;
 use isthmus_proto::sync::v1::join_service_server::JoinServiceServer;
@@ -22,9 +19,9 @@ use super::access::Access;
 use super::batch::Batches;
 use super::clusters::Clusters;
 use super::context::Context;
+use super::direct::DirectLayer;
 use super::gateway::Gateway;
 use super::health::HealthApi;
-use super::kinds::{Functions, Sinks, Sources};
 use super::manifest::Manifests;
 use super::packages::PackageApi;
 use super::pulsar_clusters::PulsarClusters;
@@ -49,8 +46,8 @@ pub struct Api {
 }
 
 impl Api {
-    /// The services, none of which takes a message larger than `message`.
-    pub fn routes(self, message: ByteSize) -> Result<Routes, Error> {
+    /// The services, none of which takes a message larger than `message`: those of components, and all others.
+    pub fn services(self, message: ByteSize) -> Result<(DirectLayer, Routes), Error> {
         let limit = usize::try_from(message.as_u64()).unwrap_or(usize::MAX);
         let Self { context, sessions, packages, federation, health } = self;
         let clusters = Clusters {
@@ -68,14 +65,8 @@ impl Api {
                 .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         };
         let health = HealthServer::new(HealthApi::new(health, context.clone()));
-        Ok(Routes::default()
-            .add_service(
-                FunctionServiceServer::new(Functions(components.clone())).max_decoding_message_size(limit),
-            )
-            .add_service(
-                SourceServiceServer::new(Sources(components.clone())).max_decoding_message_size(limit),
-            )
-            .add_service(SinkServiceServer::new(Sinks(components.clone())).max_decoding_message_size(limit))
+        let direct = DirectLayer::new(&components, limit);
+        let routes = Routes::default()
             .add_service(BatchServiceServer::new(batches).max_decoding_message_size(limit))
             .add_service(ManifestServiceServer::new(Manifests(components)).max_decoding_message_size(limit))
             .add_service(GatewayServiceServer::new(gateway).max_decoding_message_size(limit))
@@ -94,6 +85,7 @@ impl Api {
             )
             .add_service(health)
             .add_service(reflection().build_v1()?)
-            .add_service(reflection().build_v1alpha()?))
+            .add_service(reflection().build_v1alpha()?);
+        Ok((direct, routes))
     }
 }

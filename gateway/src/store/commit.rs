@@ -167,3 +167,16 @@ pub enum Change {
     /// There was nothing to do; nothing was written.
     Nothing,
 }
+
+impl Change {
+    /// The component that it happened to.
+    pub fn uid(self) -> Option<Uid> {
+        match self {
+            Self::Created { uid }
+            | Self::Updated { uid, .. }
+            | Self::Unchanged { uid, .. }
+            | Self::Deleted { uid } => Some(uid),
+            Self::Done | Self::Nothing => None,
+        }
+    }
+}

@@ -19,10 +19,20 @@ use crate::placement::ClusterId;
 pub type Answer = Result<Outcome, Rejection>;
 
 /// Commands that were submitted together, and who waits for their answers.
-#[derive(Debug)]
 pub(crate) struct Group {
     pub(crate) items: Vec<Prepared>,
+    /// Looks at the state when they are decided.
+    pub(crate) look: Option<Look>,
     pub(crate) answer: oneshot::Sender<Vec<Answer>>,
+}
+
+/// A look at the state and at the group's answers; where what it saw goes is its own.
+pub(crate) type Look = Box<dyn FnOnce(&State, &[Answer]) + Send>;
+
+impl std::fmt::Debug for Group {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Group").field("items", &self.items).finish_non_exhaustive()
+    }
 }
 
 /// What the decider is told.
@@ -70,27 +80,60 @@ impl Handle {
     /// on its own account, but they cost one queue entry and one wake-up.
     pub async fn submit_all(&self, submissions: Vec<Submission>) -> Vec<Answer> {
         let count = submissions.len();
-        let closed = || (0..count).map(|_| Err(Rejection::unavailable())).collect();
-        match self.enqueue(submissions).await {
-            Ok(answers) => answers.await,
-            Err(Closed) => closed(),
+        match self.give(submissions, None).await {
+            Ok(answers) => answers.await.unwrap_or_else(|_| unavailable(count)),
+            Err(Closed) => unavailable(count),
         }
     }
 
-    /// Puts commands into the queue, waiting while it is full, and returns the future of their answers: so that a stream
-    /// keeps its order and goes on reading.
-    pub async fn enqueue(
+    /// As [`submit_all`](Self::submit_all), with a look at the state and the answers as the commands left them; `None` when
+    /// they were not decided. A read after the answers would see what was decided since, and wait for that to become durable.
+    /// `look` must be short: the writer waits for it.
+    pub async fn submit_all_and_look<T: Send + 'static>(
         &self,
         submissions: Vec<Submission>,
-    ) -> Result<impl Future<Output = Vec<Answer>> + Send + use<>, Closed> {
+        look: impl FnOnce(&State, &[Answer]) -> T + Send + 'static,
+    ) -> (Vec<Answer>, Option<T>) {
         let count = submissions.len();
+        match self.enqueue(submissions, look).await {
+            Ok(answers) => answers.await,
+            Err(Closed) => (unavailable(count), None),
+        }
+    }
+
+    /// Puts commands into the queue, waiting while it is full, and returns the future of their answers and of what was seen:
+    /// so that a stream keeps its order and goes on reading.
+    pub async fn enqueue<T: Send + 'static, L: FnOnce(&State, &[Answer]) -> T + Send + 'static>(
+        &self,
+        submissions: Vec<Submission>,
+        look: L,
+    ) -> Result<impl Future<Output = (Vec<Answer>, Option<T>)> + Send + use<T, L>, Closed> {
+        let count = submissions.len();
+        let (saw, seen) = oneshot::channel();
+        let look = move |state: &State, answers: &[Answer]| {
+            // Who has gone away does not hear it.
+            let _ = saw.send(look(state, answers));
+        };
+        let answers = self.give(submissions, Some(Box::new(look))).await?;
+        Ok(async move {
+            match answers.await {
+                // What was seen is told only together with the answers: those wait until it is durable.
+                Ok(answers) => (answers, seen.await.ok()),
+                Err(_) => (unavailable(count), None),
+            }
+        })
+    }
+
+    async fn give(
+        &self,
+        submissions: Vec<Submission>,
+        look: Option<Look>,
+    ) -> Result<oneshot::Receiver<Vec<Answer>>, Closed> {
         // Encoding happens here, in as many callers as there are, and not in the one writer.
         let items = submissions.into_iter().map(Prepared::new).collect();
         let (answer, answers) = oneshot::channel();
-        self.queue.send(Message::Group(Group { items, answer })).await.map_err(|_| Closed)?;
-        Ok(async move {
-            answers.await.unwrap_or_else(|_| (0..count).map(|_| Err(Rejection::unavailable())).collect())
-        })
+        self.queue.send(Message::Group(Group { items, look, answer })).await.map_err(|_| Closed)?;
+        Ok(answers)
     }
 
     /// Reads. `look` runs at once, under a lock that the writer waits for, so it must be short (a page, not the world) and
@@ -163,4 +206,8 @@ impl Handle {
     pub async fn lift_barrier(&self) -> Result<(), Closed> {
         self.queue.send(Message::LiftBarrier).await.map_err(|_| Closed)
     }
+}
+
+fn unavailable(count: usize) -> Vec<Answer> {
+    (0..count).map(|_| Err(Rejection::unavailable())).collect()
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use http::uri::PathAndQuery;
+use isthmus_tests::client::gathering;
 use prost::Message;
 use tokio::task::JoinSet;
 use tonic::Request;
@@ -81,7 +82,9 @@ pub(crate) async fn transactions(
 async fn load(url: &str, series: &Arc<Series>, in_flight: usize, time: Duration, share: u64) -> Result<Done> {
     let mut channels = Vec::new();
     for _ in 0..CONNECTIONS {
-        channels.push(Endpoint::from_shared(url.to_owned())?.connect().await.context("connect to etcd")?);
+        let endpoint = Endpoint::from_shared(url.to_owned())?;
+        let channel = endpoint.connect_with_connector(tower::service_fn(gathering)).await;
+        channels.push(channel.context("connect to etcd")?);
     }
     let begun = Instant::now();
     let mut workers = JoinSet::new();
@@ -100,7 +103,7 @@ async fn load(url: &str, series: &Arc<Series>, in_flight: usize, time: Duration,
     while let Some(worker) = workers.join_next().await {
         count += worker??;
     }
-    Ok(Done { count, took: begun.elapsed() })
+    Ok(Done { count, took: begun.elapsed(), ..Done::default() })
 }
 
 async fn write(client: &mut Grpc<Channel>, puts: Vec<PutRequest>) -> Result<()> {

@@ -70,6 +70,11 @@ impl Etcd {
         format!("http://127.0.0.1:{}", self.client)
     }
 
+    /// What its process and its files belong to.
+    pub fn run(&self) -> &Run {
+        &self.run
+    }
+
     /// Where its output goes; it lives as long as the server.
     pub fn log(&self) -> &Path {
         self.server.log()

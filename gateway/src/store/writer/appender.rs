@@ -60,14 +60,15 @@ impl<E: Engine> Appender<E> {
                 to: last,
                 source,
             })?;
-            let took = self.clock.boot().saturating_sub(begun);
+            let now = self.clock.boot();
+            let took = now.saturating_sub(begun);
             self.pending.appended(took);
             metrics::histogram!("isthmus_store_append_seconds").record(took);
             metrics::counter!("isthmus_store_appends_total").increment(1);
             metrics::counter!("isthmus_store_commits_total").increment(batch.commits.len() as u64);
             metrics::counter!("isthmus_store_log_bytes_total").increment(bytes as u64);
             self.shared.publish(batch.commits);
-            self.upkeep.appended(bytes);
+            self.upkeep.appended(bytes, now);
         }
         for (cluster, generation) in batch.touched {
             self.shared.notify(cluster, generation);

@@ -24,7 +24,7 @@ use crate::store::state::State;
 /// wait.
 const PORTION: usize = 64;
 
-/// Commands of one batch that speak for many callers at the same time.
+/// Commands within one pause that speak for many callers at the same time.
 const MANY: usize = 8;
 
 /// A batch begins no sooner after the one before than so many times the last append.
@@ -47,8 +47,44 @@ pub(super) struct Decider {
     cache: Cache,
     may_evict: bool,
     stopping: bool,
-    /// When the last batch was begun, and how many commands it had.
-    last: (Duration, usize),
+    rhythm: Rhythm,
+}
+
+/// How fast commands come.
+#[derive(Debug, Default)]
+struct Rhythm {
+    /// When the last batch was begun.
+    begun: Duration,
+    /// Its commands.
+    last: usize,
+    /// When the window that is being counted was begun.
+    window: Duration,
+    /// Commands in it so far.
+    counted: usize,
+    /// Commands in the one before.
+    before: usize,
+}
+
+impl Rhythm {
+    /// How long to let commands come together, `now`, before the next batch is begun.
+    fn pause(&self, now: Duration, append: Duration) -> Duration {
+        let pause = (append * SHARE).min(LONGEST_PAUSE);
+        let many = self.before.max(self.counted) >= MANY;
+        // A full portion is worth its sync, and what few callers ask for shall not wait.
+        if !many || self.last >= PORTION { Duration::ZERO } else { (self.begun + pause).saturating_sub(now) }
+    }
+
+    /// A batch of so many commands is begun.
+    fn begin(&mut self, now: Duration, count: usize) {
+        (self.begun, self.last) = (now, count);
+        let length = now.saturating_sub(self.window);
+        if length >= LONGEST_PAUSE {
+            // What came long ago says nothing of now.
+            self.before = if length < 2 * LONGEST_PAUSE { self.counted } else { 0 };
+            (self.window, self.counted) = (now, 0);
+        }
+        self.counted += count;
+    }
 }
 
 /// Tells the appender that nothing more comes, however the decider ends.
@@ -84,7 +120,7 @@ impl Decider {
             cache: Cache::default(),
             may_evict: false,
             stopping: false,
-            last: (Duration::ZERO, 0),
+            rhythm: Rhythm::default(),
         }
     }
 
@@ -113,15 +149,12 @@ impl Decider {
         }
     }
 
-    /// Lets more commands come together, when those of the last batch say that many callers wait.
+    /// Lets more commands come together, when many callers wait.
     fn pace(&self) {
-        let (begun, count) = self.last;
-        // A full portion is worth its sync, and what few callers ask for shall not wait.
-        if !(MANY..PORTION).contains(&count) {
-            return;
+        let pause = self.rhythm.pause(self.clock.boot(), self.pending.last_append());
+        if !pause.is_zero() {
+            std::thread::sleep(pause);
         }
-        let pause = (self.pending.last_append() * SHARE).min(LONGEST_PAUSE);
-        std::thread::sleep((begun + pause).saturating_sub(self.clock.boot()));
     }
 
     /// Decides what is in the queue by now, up to a portion.
@@ -148,15 +181,15 @@ impl Decider {
             }
             next = if count < PORTION { queue.try_recv().ok() } else { None };
         }
-        self.last = (begun, count);
+        self.rhythm.begin(begun, count);
         self.groups(groups)
     }
 
     fn groups(&mut self, groups: Vec<Group>) -> Result<(), ()> {
         let mut items = Vec::new();
         let mut waiting = Vec::with_capacity(groups.len());
-        for Group { items: own, answer } in groups {
-            waiting.push((answer, own.len()));
+        for Group { items: own, look, answer } in groups {
+            waiting.push((answer, look, own.len()));
             items.extend(own);
         }
         let mut answers = Vec::with_capacity(items.len());
@@ -165,10 +198,17 @@ impl Decider {
         while items.peek().is_some() {
             self.portion(items.by_ref().take(PORTION), &mut batch, &mut answers);
         }
+        // Nobody else changes the state: it is as the last of the batch left it, and the batch becomes durable whole.
+        let state = self.shared.state.read();
         let mut answers = answers.into_iter();
-        for (answer, count) in waiting {
-            batch.answers.push((answer, answers.by_ref().take(count).collect()));
+        for (answer, look, count) in waiting {
+            let own: Vec<Answer> = answers.by_ref().take(count).collect();
+            if let Some(look) = look {
+                look(&state, &own);
+            }
+            batch.answers.push((answer, own));
         }
+        drop(state);
         self.pending.give(batch)
     }
 

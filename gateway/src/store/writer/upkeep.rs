@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::Duration;
 
 use isthmus_daemon::chain::Chain;
 use isthmus_daemon::clock::Clock;
@@ -21,18 +22,29 @@ const TIDY_BYTES: u64 = 64 << 20;
 /// How finely the age of the log is known.
 const SAMPLE_MILLIS: u64 = 60_000;
 
+/// Bytes of log, and time, after which it is looked again what is to be done: to wake a thread costs a system call.
+const LOOK_BYTES: u64 = 1 << 20;
+const LOOK_AFTER: Duration = Duration::from_secs(1);
+
 /// The appender's end: says that something was appended, and never waits.
 #[derive(Debug)]
 pub(super) struct Nudge {
     appended: Arc<AtomicU64>,
-    nudge: SyncSender<()>,
+    looks: SyncSender<()>,
+    /// What had been appended, and when, at the last nudge.
+    last: (u64, Duration),
 }
 
 impl Nudge {
-    pub(super) fn appended(&self, bytes: usize) {
-        self.appended.fetch_add(bytes as u64, Ordering::Relaxed);
-        // If one is waiting already, that one will do.
-        let _ = self.nudge.try_send(());
+    /// `now` is by the clock that counts suspended time.
+    pub(super) fn appended(&mut self, bytes: usize, now: Duration) {
+        let appended = self.appended.fetch_add(bytes as u64, Ordering::Relaxed) + bytes as u64;
+        let (before, at) = self.last;
+        if appended - before >= LOOK_BYTES || now.saturating_sub(at) >= LOOK_AFTER {
+            self.last = (appended, now);
+            // If one is waiting already, that one will do.
+            let _ = self.looks.try_send(());
+        }
     }
 }
 
@@ -56,7 +68,7 @@ pub(super) fn start<E: Engine>(
     config: Config,
 ) -> Result<Nudge, Failure> {
     let appended = Arc::new(AtomicU64::new(0));
-    let (nudge, nudged): (SyncSender<()>, Receiver<()>) = sync_channel(1);
+    let (looks, asked): (SyncSender<()>, Receiver<()>) = sync_channel(1);
     let mut keeper = Keeper {
         upkeep: engine.upkeep(),
         shared,
@@ -69,13 +81,13 @@ pub(super) fn start<E: Engine>(
         ages: VecDeque::new(),
     };
     spawn("store-upkeep", move || {
-        while nudged.recv().is_ok() {
+        while asked.recv().is_ok() {
             if let Err(error) = keeper.look() {
                 tracing::error!(error = %Chain(&error), "cannot keep the store tidy; it grows until this succeeds");
             }
         }
     })?;
-    Ok(Nudge { appended, nudge })
+    Ok(Nudge { appended, looks, last: (0, Duration::ZERO) })
 }
 
 impl Keeper {

@@ -1,8 +1,9 @@
 //! The instances as the kernel knows them: process id and start time, which together name a process for good. Read from
 //! `/proc` and not from Isthmus, because what Isthmus says of them is what is to be proved.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{collections::BTreeSet, fs, path::Path, time::Duration};
 
+use rustix::param::clock_ticks_per_second;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::run::Run;
@@ -22,6 +23,13 @@ impl Process {
     /// Its process id.
     pub fn pid(self) -> i32 {
         self.pid
+    }
+
+    /// What it has used of processors so far, in user and kernel mode; `None` when it has ended.
+    pub fn processor_time(self) -> Option<Duration> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid)).ok()?;
+        let ticks = used(&stat).filter(|_| start_time(&stat) == Some(self.started))?;
+        Some(Duration::from_secs(ticks) / u32::try_from(clock_ticks_per_second()).ok()?)
     }
 
     /// Kills it (SIGKILL), as the kernel does when memory runs out. It may have ended already.
@@ -71,6 +79,12 @@ fn start_time(stat: &str) -> Option<u64> {
     stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
 }
 
+/// The 14th and 15th fields together, in ticks.
+fn used(stat: &str) -> Option<u64> {
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
+    Some(fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,6 +94,7 @@ mod tests {
         let stat = "12 (java) (x) S 1 12 12 0 -1 4194560 1 0 0 0 5 6 0 0 20 0 1 0 98765 1000 10 18446744073709551615";
 
         assert_eq!(start_time(stat), Some(98765));
+        assert_eq!(used(stat), Some(5 + 6));
     }
 
     #[test]
