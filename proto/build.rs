@@ -8,12 +8,14 @@ const FILES: &[&str] = &[
     "isthmus/component/v1/component.proto",
     "isthmus/component/v1/placement.proto",
     "isthmus/component/v1/spec.proto",
+    "isthmus/component/v1/sealed.proto",
     "isthmus/component/v1/requests.proto",
     "isthmus/component/v1/function_service.proto",
     "isthmus/component/v1/source_service.proto",
     "isthmus/component/v1/sink_service.proto",
     "isthmus/component/v1/batch_service.proto",
     "isthmus/component/v1/manifest_service.proto",
+    "isthmus/component/v1/sealing_service.proto",
     "isthmus/cluster/v1/cluster.proto",
     "isthmus/cluster/v1/cluster_service.proto",
     "isthmus/cluster/v1/pulsar_cluster_service.proto",
@@ -36,6 +38,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .btree_map(".")
         // Nine tenths of a component: it is moved often, and kept where most have none.
         .boxed(".isthmus.component.v1.Component.spec")
+        .boxed(".isthmus.component.v1.Component.sealed_secrets")
+        .boxed(".isthmus.sync.v1.Assignment.sealed_secrets")
         // Chunks, specs and frames are passed on without being copied.
         .bytes(".isthmus.package.v1")
         .bytes(".isthmus.sync.v1")

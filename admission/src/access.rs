@@ -36,6 +36,9 @@ fn secrets(spec: &Spec, report: &mut Report) {
             let message = "a secret is handed over as a variable: its name must be letters, digits and - _ . and not start with a digit";
             report.invalid(format!("spec.secrets[{name}]"), message, name);
         }
+        if secret.is_sealed() {
+            continue;
+        }
         for (part, text) in [("path", &secret.path), ("key", &secret.key)] {
             if text.is_empty() {
                 report.missing(format!("spec.secrets[{name}].{part}"), "it must be given");

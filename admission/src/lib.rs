@@ -1,18 +1,20 @@
 //! What may pass: a draft becomes a component, or everything that is wrong with it is said at once.
 //!
 //! ```text
-//! Draft ▶ metadata ▶ code ▶ input ▶ output ▶ delivery ▶ scale ▶ access ▶ pod ▶ placement ▶ size ▶ Component
+//! Draft ▶ metadata ▶ code ▶ input ▶ output ▶ delivery ▶ scale ▶ access ▶ sealed ▶ pod ▶ placement ▶ size ▶ Component
 //! ```
 //!
 //! Pure: what has to be known from outside arrives as [`Facts`]. Paths in violations are the model's, `spec.input.topics[…]`;
 //! for what was read from a text they are the author's own.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use isthmus_dialects::{Position, Problem, Written, path};
 use isthmus_model::component::{Component, Draft};
-use isthmus_model::name::Digest;
+use isthmus_model::name::{Digest, FullName};
 use isthmus_model::reason::{Reason, Violation};
+use isthmus_model::sealed::SealedSecrets;
 
 mod report;
 mod metadata;
@@ -23,6 +25,7 @@ mod output;
 mod delivery;
 mod scale;
 mod access;
+mod sealed;
 mod pod;
 mod placement;
 mod size;
@@ -35,6 +38,14 @@ pub trait Facts {
     fn stores(&self, package: &Digest) -> bool;
     /// The name of the file that such a package was uploaded from; empty when nobody knows.
     fn file(&self, package: &Digest) -> String;
+    /// The secrets that came sealed with this component.
+    fn sealed(&self, _component: &FullName) -> Option<Arc<SealedSecrets>> {
+        None
+    }
+    /// The secrets that came sealed with the component that it replaces. Asked for only where some are needed and none came.
+    fn kept(&self, _component: &FullName) -> Option<Arc<SealedSecrets>> {
+        None
+    }
 }
 
 /// Facts of who checks without a gateway at hand: every package is taken to be stored.
@@ -171,6 +182,7 @@ fn check(draft: Draft, facts: &impl Facts) -> Result<Component, Vec<Violation>> 
     delivery::check(kind, &spec, &mut report);
     scale::check(&spec, &mut report);
     access::check(&spec, &mut report);
+    sealed::check(name.as_ref(), &spec, facts, &mut report);
     pod::check(&spec, &mut report);
     placement::check(&placement, spec.replicas, &mut report);
     size::check(&spec, &mut report);

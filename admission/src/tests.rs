@@ -614,7 +614,17 @@ fn access_has_rules() {
         (
             function,
             |d| drop(d.spec.secrets.insert("a".into(), SecretRef::default())),
-            &[("spec.secrets[a].key", MissingField, ""), ("spec.secrets[a].path", MissingField, "")],
+            &[("spec.secrets[a]", MissingField, "")],
+        ),
+        (
+            function,
+            |d| drop(d.spec.secrets.insert("a".into(), SecretRef { path: "p".into(), key: String::new() })),
+            &[("spec.secrets[a].key", MissingField, "")],
+        ),
+        (
+            function,
+            |d| drop(d.spec.secrets.insert("a".into(), SecretRef { path: String::new(), key: "k".into() })),
+            &[("spec.secrets[a].path", MissingField, "")],
         ),
         (
             function,

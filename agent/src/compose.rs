@@ -23,6 +23,7 @@ use crate::operator::Operator;
 use crate::package::Cache;
 use crate::package::serve::PackageServer;
 use crate::report::Reports;
+use crate::sealing_key;
 use crate::target::Target;
 
 /// Why the agent cannot start.
@@ -39,6 +40,9 @@ pub enum Error {
     /// What the cluster shall run.
     #[error("cannot read what this cluster shall run")]
     Inbox(#[source] inbox::file::Error),
+    /// The key for secrets.
+    #[error("cannot open secrets")]
+    SealingKey(#[source] sealing_key::Error),
     /// A task that was cut off.
     #[error("cannot start")]
     Cut(#[source] tokio::task::JoinError),
@@ -80,7 +84,9 @@ pub async fn start(config: Config, server: Server) -> Result<(), BoxError> {
     // First, because it tells best that another agent has the directory.
     let host = target.host;
     let attachments = AdminApi::new(host.poll.timeout);
-    let target = Arc::new(LocalTarget::open(&data, host, clock.clone(), attachments).await?);
+    let key = sealing_key::load_or_make(&data).map_err(Error::SealingKey)?;
+    tracing::info!(key.id = %key.public().id(), "secrets for this cluster are sealed to key {}", key.public().id());
+    let target = Arc::new(LocalTarget::open(&data, host, key, clock.clone(), attachments).await?);
 
     let reports = Reports::default();
     let (inbox, inbox_handle, desired) = {

@@ -44,6 +44,7 @@ use isthmus_daemon::clock::Clock;
 use isthmus_model::cluster::Declared;
 use isthmus_model::name::Uid;
 use isthmus_model::resources::Capacity;
+use isthmus_sealing::PrivateKey;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -92,13 +93,14 @@ pub enum Error {
 
 impl<A: Attachments> LocalTarget<A> {
     /// Opens the directory that outlives the agent, with commands, logs and records of the instances, and finds out what this
-    /// host can run.
+    /// host can run. `key` opens the secrets that travel sealed.
     ///
     /// # Errors
     /// The directory cannot be used, or another agent uses it.
     pub async fn open(
         data: &Path,
         config: Config,
+        key: PrivateKey,
         clock: Arc<dyn Clock>,
         attachments: A,
     ) -> Result<Self, Error> {
@@ -111,7 +113,8 @@ impl<A: Attachments> LocalTarget<A> {
         distribution.log_missing();
         let distribution = watch::Sender::new(Arc::new(distribution));
         let lease = lease_file::LeaseFile::new(&data, clock.clone());
-        let host = Arc::new(Host { config, data, distribution, starts: Semaphore::new(STARTS), lease });
+        let starts = Semaphore::new(STARTS);
+        let host = Arc::new(Host { config, data, distribution, starts, lease, key });
         Ok(Self { host, clock, attachments: Arc::new(attachments), _lock: lock })
     }
 
@@ -147,6 +150,7 @@ impl<A: Attachments> Target for LocalTarget<A> {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             capabilities: distribution.capabilities(),
             capacity: self.capacity(),
+            sealing_key: Some(self.host.key.public()),
         }
     }
 

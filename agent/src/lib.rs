@@ -15,6 +15,7 @@ pub mod lease;
 pub mod inbox;
 pub mod target;
 pub mod package;
+pub mod sealing_key;
 pub mod host;
 pub mod custom_resources;
 pub mod operator;

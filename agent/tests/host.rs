@@ -23,7 +23,7 @@ use isthmus_agent::target::{
 use isthmus_daemon::backoff::Policy;
 use isthmus_daemon::clock::{Clock, SystemClock};
 use isthmus_model::assignment::{Assignment, Removal};
-use isthmus_model::component::{Component, ComponentKind, Input, Runtime, Spec};
+use isthmus_model::component::{Component, ComponentKind, Input, Runtime, SecretRef, Spec};
 use isthmus_model::name::{Digest, FullName, PulsarClusterName, Uid};
 use isthmus_model::observation::{Observation, Phase};
 use isthmus_model::order::{Generation, Revision};
@@ -32,12 +32,20 @@ use isthmus_model::policy::Placement;
 use isthmus_model::pulsar_cluster::PulsarCluster;
 use isthmus_model::reason::Reason;
 use isthmus_proto::convert::component::encode;
+use isthmus_sealing::PrivateKey;
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use zeroize::Zeroizing;
 
 /// Prints a line and waits to be ended.
 const LASTING: &str = "#!/bin/sh\necho started; exec sleep 1000\n";
+
+/// Prints what it makes of a secret, and waits to be ended.
+const DISCREET: &str = "#!/bin/sh\nprintf %s \"$PASSWORD\" | sha256sum; exec sleep 1000\n";
+
+/// Repeats its secret and fails.
+const INDISCREET: &str = "#!/bin/sh\necho \"Error: cannot log in with $PASSWORD\" >&2; exit 3\n";
 
 /// Fails at once.
 const FAILING: &str = "#!/bin/sh\necho 'Error: cannot go on' >&2; exit 3\n";
@@ -110,6 +118,8 @@ impl Observe for Seen {
 struct Host {
     directory: tempfile::TempDir,
     scripts: Scripts,
+    /// Opens secrets that travelled sealed.
+    key: PrivateKey,
 }
 
 /// An agent's target on that host.
@@ -125,9 +135,10 @@ struct Agent {
 impl Host {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let by_digest = [LASTING, FAILING].into_iter().map(|text| (Scripts::digest(text), text)).collect();
+        let scripts = [LASTING, FAILING, DISCREET, INDISCREET];
+        let by_digest = scripts.into_iter().map(|text| (Scripts::digest(text), text)).collect();
         let scripts = Scripts { directory: directory.path().to_path_buf(), by_digest };
-        Self { directory, scripts }
+        Self { directory, scripts, key: PrivateKey::generate() }
     }
 
     fn data(&self) -> PathBuf {
@@ -143,7 +154,8 @@ impl Host {
             ports: Ports { first: 23_000, last: 24_999 },
             ..Config::default()
         };
-        let target = LocalTarget::open(&self.data(), config, Arc::new(SystemClock), NoPulsar).await.unwrap();
+        let (key, clock) = (self.key.clone(), Arc::new(SystemClock));
+        let target = LocalTarget::open(&self.data(), config, key, clock, NoPulsar).await.unwrap();
         let target = Arc::new(target);
         let (writer, handle) = desired(loaded);
         let (sender, seen) = watch::channel(BTreeMap::new());
@@ -167,6 +179,18 @@ impl Host {
             is_alive(pid).then_some((index, pid))
         };
         entries.filter_map(|entry| program(entry.unwrap().path())).collect()
+    }
+
+    /// Whether a text is in any file that outlives the agent.
+    fn keeps(&self, text: &str) -> bool {
+        let found = Command::new("grep").args(["-rlF", "--", text]).arg(self.data()).output().unwrap();
+        assert!(found.status.code().is_some_and(|code| code < 2), "grep cannot look: {found:?}");
+        !found.stdout.is_empty()
+    }
+
+    fn log(&self) -> String {
+        let log = self.data().join(format!("instances/{UID}/0/instance.log"));
+        std::fs::read_to_string(log).unwrap_or_default()
     }
 
     fn guard(&self, index: u32) -> i64 {
@@ -267,7 +291,21 @@ fn wanted(generation: u64, replicas: u32, script: &str, input: Input) -> Desired
             peers: Vec::new(),
         }),
         spec: Arc::from(&*encode(&component)),
+        sealed: None,
     }))
+}
+
+/// One instance with a secret that travels sealed for this key.
+fn run_sealed(generation: u64, script: &str, password: &str, key: &PrivateKey) -> Desired {
+    let Desired::Run(assignment) = run(generation, 1, script) else { unreachable!() };
+    let mut assignment = Arc::unwrap_or_clone(assignment);
+    let mut component = isthmus_proto::convert::component::decode(&assignment.spec).unwrap();
+    component.spec.secrets = [("PASSWORD".to_owned(), SecretRef::default())].into();
+    assignment.spec = Arc::from(&*encode(&component));
+    let values = [("PASSWORD".to_owned(), Zeroizing::new(password.to_owned()))].into_iter().collect();
+    let sealed = isthmus_sealing::seal(&component.name, &values, &[key.public()].into()).unwrap();
+    assignment.sealed = Some(Arc::new(sealed));
+    Desired::Run(Arc::new(assignment))
 }
 
 fn stop(generation: u64) -> Desired {
@@ -442,7 +480,8 @@ async fn two_agents_cannot_look_after_one_directory() {
     let host = Host::new();
     let agent = host.agent(DesiredSet::default()).await;
     let config = Config { runner: Some(RUNNER.clone()), ..Config::default() };
-    let refused = LocalTarget::open(&host.data(), config, Arc::new(SystemClock), NoPulsar).await.unwrap_err();
+    let (key, clock) = (host.key.clone(), Arc::new(SystemClock));
+    let refused = LocalTarget::open(&host.data(), config, key, clock, NoPulsar).await.unwrap_err();
     assert!(refused.to_string().contains("in use by another agent"), "{refused}");
     agent.goes_away().await;
 }
@@ -478,4 +517,67 @@ async fn what_has_one_owner_runs_on_while_the_lease_is_renewed_and_comes_back_af
     agent.may_run_for(Duration::from_mins(1));
     until("it to come back", || !host.programs().is_empty()).await;
     assert_ne!(host.programs(), first);
+}
+
+#[tokio::test]
+async fn a_secret_that_travelled_sealed_reaches_the_instance_and_no_file() {
+    let host = Host::new();
+    let mut agent = host.agent(DesiredSet::default()).await;
+    let sealed = run_sealed(1, DISCREET, "correct horse", &host.key);
+    agent.want(sealed.clone());
+    agent.until("the instance", all_up(1)).await;
+    until("what the instance makes of it", || host.log().contains(&hash("correct horse"))).await;
+    assert!(host.keeps("restarts"), "the records are looked through");
+    assert!(!host.keeps("correct horse"));
+    let before = host.programs();
+    agent.goes_away().await;
+
+    let mut agent = host.agent(set(sealed)).await;
+    agent.until("the instance again", all_up(1)).await;
+    assert_eq!(host.programs(), before, "an agent that comes back restarts nothing");
+
+    agent.want(run_sealed(2, DISCREET, "battery staple", &host.key));
+    until("the value that was sealed again", || host.log().contains(&hash("battery staple"))).await;
+    assert!(!host.keeps("battery staple"));
+    agent.want(stop(3));
+    agent.until("the end", |seen| seen.phase == Phase::Stopped).await;
+    agent.goes_away().await;
+}
+
+#[tokio::test]
+async fn a_secret_that_does_not_open_is_said_and_starts_nothing() {
+    let host = Host::new();
+    let mut agent = host.agent(DesiredSet::default()).await;
+    agent.want(run_sealed(1, DISCREET, "correct horse", &PrivateKey::generate()));
+    let seen = agent.until("the reason", |seen| seen.reason == Reason::SecretUnreadable).await;
+    assert!(seen.last_error.contains("not sealed for this cluster's key"), "{}", seen.last_error);
+
+    let Desired::Run(assignment) = run_sealed(2, DISCREET, "correct horse", &host.key) else {
+        unreachable!()
+    };
+    let mut moved = Arc::unwrap_or_clone(assignment);
+    moved.name = FullName::new("public", "default", "other").unwrap();
+    agent.want(Desired::Run(Arc::new(moved)));
+    let is_so = |seen: &Observation| {
+        seen.generation == Generation(2) && seen.last_error.contains("another component")
+    };
+    let seen = agent.until("that it was sealed for another component", is_so).await;
+    assert_eq!(seen.reason, Reason::SecretUnreadable);
+    assert_eq!(host.programs(), BTreeMap::new());
+    agent.goes_away().await;
+}
+
+#[tokio::test]
+async fn what_an_instance_says_of_its_sealed_secret_does_not_reach_the_status() {
+    let host = Host::new();
+    let mut agent = host.agent(DesiredSet::default()).await;
+    agent.want(run_sealed(1, INDISCREET, "correct horse", &host.key));
+    let seen = agent.until("its end", |seen| !seen.last_error.is_empty()).await;
+    assert!(seen.last_error.contains("exit code 3"), "{}", seen.last_error);
+    assert!(!seen.last_error.contains("correct horse"), "{}", seen.last_error);
+    agent.goes_away().await;
+}
+
+fn hash(text: &str) -> String {
+    Scripts::digest(text).to_string()
 }

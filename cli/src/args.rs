@@ -198,13 +198,50 @@ pub struct Waiting {
     pub timeout: Duration,
 }
 
+/// Secrets that travel with components.
+#[derive(Debug, Clone, Default, ClapArgs)]
+pub struct Secrets {
+    /// Seal the text of a file as the secret NAME; a line break at its end is left out; may be given several times
+    #[arg(long = "secret-file", value_name = "NAME=PATH")]
+    pub secret_files: Vec<Assignment>,
+    /// Seal the value of an environment variable as the secret NAME; may be given several times
+    #[arg(long = "secret-env", value_name = "NAME=VARIABLE")]
+    pub secret_variables: Vec<Assignment>,
+}
+
+/// What stands before and behind the first `=`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assignment {
+    /// Before it; not empty.
+    pub name: String,
+    /// Behind it; not empty.
+    pub value: String,
+}
+
+impl std::str::FromStr for Assignment {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once('=') {
+            Some((name, value)) if !name.is_empty() && !value.is_empty() => {
+                Ok(Self { name: name.to_owned(), value: value.to_owned() })
+            }
+            // The text is not repeated: somebody may have typed the secret itself.
+            _ => Err("it must be NAME=, and behind that where the value is".to_owned()),
+        }
+    }
+}
+
 /// `apply`.
 #[derive(Debug, ClapArgs)]
 #[command(after_long_help = "\
 Packages: code that lies in a file of this machine is uploaded first, and its location replaced by the sha256:… of its bytes.
 Such a file is named by --package, by a file:// location in the manifest (jarLocation: file://./greet.jar), or by a plain path
 in a Pulsar configuration (jar: ./greet.jar). Relative paths start at the manifest's directory. Bytes that the gateway stores
-already are not sent again.")]
+already are not sent again.
+
+Secrets: a secret of the manifest with neither path nor key (secretsMap: {PASSWORD: {}}) travels with the component. Its value
+comes from a file or a variable and is sealed here for the clusters that the placement allows now; nobody on the way can read it.
+Applied again without values, a component keeps those that it has; seal them again when a cluster has joined that it shall use.")]
 pub struct Apply {
     /// What to apply.
     #[command(flatten)]
@@ -212,6 +249,9 @@ pub struct Apply {
     /// A file with the code of the one component in the given file
     #[arg(long, value_name = "FILE")]
     pub package: Option<PathBuf>,
+    /// Secrets.
+    #[command(flatten)]
+    pub secrets: Secrets,
     /// Print what would change and where it would run; change nothing
     #[arg(long)]
     pub dry_run: bool,

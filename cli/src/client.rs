@@ -6,6 +6,7 @@ use isthmus_proto::access::v1::access_service_client::AccessServiceClient;
 use isthmus_proto::cluster::v1::cluster_service_client::ClusterServiceClient;
 use isthmus_proto::cluster::v1::pulsar_cluster_service_client::PulsarClusterServiceClient;
 use isthmus_proto::component::v1::manifest_service_client::ManifestServiceClient;
+use isthmus_proto::component::v1::sealing_service_client::SealingServiceClient;
 use isthmus_proto::gateway::v1::gateway_service_client::GatewayServiceClient;
 use isthmus_proto::package::v1::package_service_client::PackageServiceClient;
 use tonic::metadata::{Ascii, MetadataValue};
@@ -81,6 +82,8 @@ macro_rules! services {
 services! {
     /// Files.
     manifests: ManifestServiceClient,
+    /// Keys for secrets.
+    sealing: SealingServiceClient,
     /// Clusters.
     clusters: ClusterServiceClient,
     /// Pulsar clusters.

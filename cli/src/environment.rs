@@ -33,3 +33,8 @@ impl Environment {
         }
     }
 }
+
+/// A variable that a command names, if there is one of that name and it is text.
+pub(crate) fn variable(name: &str) -> Option<String> {
+    std::env::var_os(name)?.into_string().ok()
+}

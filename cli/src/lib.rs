@@ -12,6 +12,7 @@ mod environment;
 mod request;
 mod client;
 mod manifest;
+mod secrets;
 mod selection;
 mod wait;
 mod commands;

@@ -112,7 +112,8 @@ pub(crate) fn names(text: &Text, files: &Files) -> Vec<String> {
     read.drafts.iter().map(|written| named(written.draft())).collect()
 }
 
-fn options(files: &Files) -> Options {
+/// How files are read.
+pub(crate) fn options(files: &Files) -> Options {
     let (dialect, kind) = match files.dialect {
         Dialect::Auto | Dialect::Kubernetes => (None, None),
         Dialect::FunctionConfig => (Some(Form::PulsarConfig), Some(ComponentKind::Function)),

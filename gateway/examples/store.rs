@@ -247,9 +247,11 @@ fn function(prefix: &str, n: usize, specs: &mut Specs) -> Command {
             each: Capacity { cpu_millis: 100, memory_bytes: 128 << 20, instances: 1 },
             pulsar: None,
             policy: Placement::default(),
+            sealed_for: Box::default(),
         }),
         labels: Labels::new(),
         packages: Vec::new(),
+        sealed: None,
     })
 }
 
@@ -285,7 +287,12 @@ async fn prepare(handle: &Handle, clusters: usize) -> Result<()> {
         let capabilities = vec!["java".to_owned(), "python".to_owned()];
         for change in [
             ClusterChange::Join { token, certificate, renewal: token },
-            ClusterChange::Declare(Declared { version: "1".to_owned(), capabilities, capacity }),
+            ClusterChange::Declare(Declared {
+                version: "1".to_owned(),
+                capabilities,
+                capacity,
+                sealing_key: None,
+            }),
             ClusterChange::Link { pulsar: "main".parse()?, link: Link::default(), default: true },
             ClusterChange::Health(Health::Healthy),
         ] {

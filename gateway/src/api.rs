@@ -13,6 +13,7 @@ mod logs;
 pub mod kinds;
 pub mod batch;
 pub mod manifest;
+pub mod sealing;
 
 pub mod clusters;
 pub mod pulsar_clusters;

@@ -48,6 +48,7 @@ pub fn code(reason: Reason) -> Code {
         | Reason::Disconnected
         | Reason::InsufficientCapacity
         | Reason::MissingCapability
+        | Reason::NotSealed
         | Reason::SpreadUnsatisfied
         | Reason::Placed
         | Reason::Pending
@@ -69,6 +70,7 @@ pub fn code(reason: Reason) -> Code {
         | Reason::DeletionsHeld
         | Reason::ForeignObject
         | Reason::MissingReference
+        | Reason::SecretUnreadable
         | Reason::RolloutPaused
         | Reason::ApiRefused
         | Reason::Stopped => Code::FailedPrecondition,

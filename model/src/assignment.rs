@@ -6,6 +6,7 @@ use crate::component::ComponentKind;
 use crate::name::{FullName, Uid};
 use crate::order::{Generation, Revision};
 use crate::pulsar_cluster::PulsarCluster;
+use crate::sealed::SealedSecrets;
 
 /// Desired state of one component in one cluster.
 ///
@@ -29,6 +30,8 @@ pub struct Assignment {
     pub pulsar: Arc<PulsarCluster>,
     /// The admitted component, encoded.
     pub spec: Arc<[u8]>,
+    /// Its secrets that travel with it, sealed for this cluster alone. `None` when all are names of what is there already.
+    pub sealed: Option<Arc<SealedSecrets>>,
 }
 
 /// The end of an assignment: nothing of this UID may run here any more.

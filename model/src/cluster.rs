@@ -8,6 +8,7 @@ use crate::name::{ClusterName, Labels, PulsarClusterName};
 use crate::order::{LogIndex, UnixMillis};
 use crate::policy::Taint;
 use crate::resources::Capacity;
+use crate::sealed::SealingKey;
 
 /// One cluster: its identity, what an operator said of it, and what its agent declared.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +54,9 @@ pub struct Declared {
     pub capabilities: Vec<String>,
     /// What may be reserved there in all.
     pub capacity: Capacity,
+    /// The key to which clients seal secrets for it; `None` where its agent is too old to have one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sealing_key: Option<SealingKey>,
 }
 
 /// How well an agent's session is.

@@ -112,6 +112,11 @@ pub struct Component {
 }
 
 impl Component {
+    /// Whether any of its secrets travels sealed with it.
+    pub fn has_sealed_secrets(&self) -> bool {
+        self.spec.secrets.values().any(SecretRef::is_sealed)
+    }
+
     /// Whether at most one cluster may run it at any moment: it keeps an order (a Failover subscription) or has its effect once,
     /// and a second copy elsewhere would break that. What is asked for in several clusters has as many owners.
     pub fn has_single_owner(&self) -> bool {
@@ -455,7 +460,8 @@ pub struct Connector {
     pub config: Object,
 }
 
-/// The name of a secret; never its value.
+/// The name of a secret that exists where the component runs; never its value. Where neither part is given, the value travels
+/// sealed with the component.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SecretRef {
@@ -463,6 +469,13 @@ pub struct SecretRef {
     pub path: String,
     /// Key within it.
     pub key: String,
+}
+
+impl SecretRef {
+    /// Whether the value travels sealed with the component.
+    pub fn is_sealed(&self) -> bool {
+        self.path.is_empty() && self.key.is_empty()
+    }
 }
 
 /// Retries.

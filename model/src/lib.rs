@@ -19,6 +19,7 @@ pub mod component;
 pub mod resources;
 pub mod package;
 pub mod policy;
+pub mod sealed;
 pub mod cluster;
 pub mod pulsar_cluster;
 pub mod assignment;

@@ -102,6 +102,8 @@ reasons! {
     InsufficientCapacity,
     /// The cluster lacks a capability that the component needs, such as a runtime.
     MissingCapability,
+    /// The component's secrets are not sealed for the key that the cluster has now; apply it again with their values.
+    NotSealed,
     /// The spread constraint cannot be met.
     SpreadUnsatisfied,
     /// The component is placed.
@@ -145,6 +147,9 @@ reasons! {
     ForeignObject,
     /// A ConfigMap that is referred to does not exist in the namespace; create it there.
     MissingReference,
+    /// A secret that travelled with the component cannot be opened here: it was sealed for another key, altered, or made for
+    /// another component or name; apply it again with its value.
+    SecretUnreadable,
     /// Changes are withheld because the rollout is paused.
     RolloutPaused,
     /// The Kubernetes API refused the object, or does not have its kind.

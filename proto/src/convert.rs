@@ -1,7 +1,7 @@
 //! Wire ⇄ model: the only code that knows both.
 //!
 //! ```text
-//! wire ▶ problems (all that is wrong, with paths) ▶ names ▶ spec · placement ▶ component ▶ assignment · observation
+//! wire ▶ problems (all that is wrong, with paths) ▶ names ▶ spec · sealed · placement ▶ component ▶ assignment · observation
 //! ```
 //!
 //! Towards the wire is [`From`] and cannot fail. From the wire is [`TryFrom`] with [`Invalid`], which names everything that
@@ -12,6 +12,7 @@ mod problems;
 mod names;
 pub mod component;
 mod spec;
+pub mod sealed;
 pub mod placement;
 pub mod assignment;
 pub mod observation;

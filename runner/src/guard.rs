@@ -8,7 +8,7 @@
 //!
 //! ```text
 //! isthmus-runner guard --dir DIR [--lease FILE] [--grace SECONDS] [--log-bytes N] [--log-files N]
-//!                      [--working-directory PATH] -- PROGRAM ARGS...
+//!                      [--working-directory PATH] [--more-variables] -- PROGRAM ARGS...
 //! ```
 //!
 //! | file in DIR | written by | what it is |
@@ -18,6 +18,10 @@
 //! | `exit.json` | the guard, as its last act | [`Exit`]: how the program ended. When it is there, nothing of the instance runs any more |
 //! | `instance.log`, `.1`, `.2`, … | the guard | what the program wrote to standard output and error. At most `--log-files` files of at most `--log-bytes` bytes; `.1` is the youngest of the old ones. A later guard of the same DIR goes on in the same file |
 //! | `start.error` | the program's process, when PROGRAM cannot be executed | taken up into `exit.json` |
+//!
+//! **Further variables**, with `--more-variables`, come over the guard's standard input up to its end: a JSON object, name to value,
+//! of at most 4 MiB. They are what must not lie on a disk. A name that `env.json` has, too, keeps the value that it has
+//! there; without that file they are the whole environment.
 //!
 //! JSON files are replaced atomically, and are readable by their owner only. A guard removes the `state.json` and
 //! `exit.json` of the run before.
@@ -81,6 +85,9 @@ pub struct Options {
     /// Where the program runs; without it, where the guard was started.
     #[arg(long, value_name = "PATH")]
     pub working_directory: Option<PathBuf>,
+    /// Read further variables of the program's environment from standard input: a JSON object.
+    #[arg(long)]
+    pub more_variables: bool,
     /// The program and its arguments.
     #[arg(last = true, required = true, value_name = "PROGRAM")]
     pub command: Vec<OsString>,

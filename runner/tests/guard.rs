@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -365,4 +366,33 @@ fn wrong_arguments_are_usage() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_isthmus-runner"));
     command.arg("guard").arg("--dir").arg(absent).args(["--", "true"]).stderr(Stdio::null());
     assert_eq!(Guard(command.spawn().unwrap()).ended(), 70);
+}
+
+#[test]
+fn further_variables_come_over_standard_input_and_lie_in_no_file() {
+    let instance = Instance::new();
+    std::fs::write(instance.path().join("env.json"), r#"{"PATH": "/usr/bin:/bin", "GIVEN": "file"}"#)
+        .unwrap();
+    let mut command = instance.command(&flags(&["--more-variables"]));
+    let script = r#"printf %s "$SECRET" | wc -c; echo $GIVEN"#;
+    let mut guard = command.stdin(Stdio::piped()).args(["--", "sh", "-c", script]).spawn().unwrap();
+    let text = br#"{"SECRET": "hunter2", "GIVEN": "input"}"#;
+    guard.stdin.take().unwrap().write_all(text).unwrap();
+    let exit = Guard(guard).recorded(&instance);
+    assert_eq!((exit.code, instance.log().as_str()), (Some(0), "7\nfile\n"));
+    for entry in std::fs::read_dir(instance.path()).unwrap() {
+        let text = std::fs::read(entry.unwrap().path()).unwrap();
+        assert!(!text.windows(7).any(|part| part == b"hunter2"));
+    }
+}
+
+#[test]
+fn further_variables_that_are_none_start_nothing_and_are_not_shown() {
+    let instance = Instance::new();
+    let mut command = instance.command(&flags(&["--more-variables"]));
+    let mut guard = command.stdin(Stdio::piped()).args(["--", "true"]).spawn().unwrap();
+    guard.stdin.take().unwrap().write_all(br#"{"SECRET": "hunter2""#).unwrap();
+    let exit = Guard(guard).recorded(&instance);
+    assert_eq!(exit.reason, Reason::StartFailed);
+    assert!(exit.error.contains("not a JSON object") && !exit.error.contains("hunter2"), "{}", exit.error);
 }

@@ -102,6 +102,7 @@ pub(crate) async fn run(options: Options) -> Result<()> {
         version: "bench".into(),
         capabilities: ["java", "python", "go"].map(str::to_owned).to_vec(),
         capacity: CAPACITY,
+        sealing_key: None,
     });
     let begun: Vec<_> = futures::stream::iter(first..first + count)
         .map(|number| begin(&directory, number, &gateway, declared.clone(), &arrivals))

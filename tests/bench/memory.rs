@@ -157,6 +157,7 @@ async fn assignment(stage: &Stage, name: &str) -> Result<usize> {
         replicas: 1,
         pulsar_cluster: Some(pulsar_cluster),
         component: component.encode_to_vec().into(),
+        sealed_secrets: None,
     };
     Ok(assignment.encoded_len())
 }

@@ -79,6 +79,7 @@ fn fixture(kind: Kind, name: &str) -> Fixture {
         placement: Some(placement),
         spec: Some(Box::new(spec)),
         status: None,
+        sealed_secrets: None,
     })
 }
 

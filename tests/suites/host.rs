@@ -23,6 +23,7 @@ use isthmus_model::policy::Placement;
 use isthmus_model::pulsar_cluster::PulsarCluster;
 use isthmus_proto::convert::component::encode;
 use isthmus_pulsar::admin::{self, Admin};
+use isthmus_sealing::PrivateKey;
 use isthmus_testbed::traffic::{Load, Schema};
 use isthmus_testbed::{Cache, Pulsar, PulsarOptions, Traffic};
 use serde_json::{Value, json};
@@ -93,9 +94,9 @@ impl Host {
 
     async fn agent(&self, loaded: DesiredSet) -> Result<Agent> {
         let admin = AdminApi::new(self.config.poll.timeout);
+        let (config, key) = (self.config.clone(), PrivateKey::generate());
         let target =
-            LocalTarget::open(self.directory.path(), self.config.clone(), Arc::new(SystemClock), admin)
-                .await?;
+            LocalTarget::open(self.directory.path(), config, key, Arc::new(SystemClock), admin).await?;
         let target = Arc::new(target);
         let declared = target.declare().await;
         assert_eq!(declared.capabilities, ["java", "python", "go"]);
@@ -220,6 +221,7 @@ fn run(
             peers: Vec::new(),
         }),
         spec: Arc::from(&*encode(&component)),
+        sealed: None,
     })))
 }
 

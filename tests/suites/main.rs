@@ -20,4 +20,5 @@ mod link;
 mod operator;
 mod nodes;
 mod pulsar_admin;
+mod secrets;
 mod sync;

@@ -133,7 +133,12 @@ pub(crate) fn identity(input: &Input<'_>) -> Result<Digest, Refused> {
     // Debug text of strings is quoted, so that no two different lists have the same text.
     // Credentials are read at the start, so that here only says with which of them that will be.
     let access = serde_json::to_string(&spec.pulsar).unwrap_or_default();
-    let whole = format!("{program:?} {args:?} {env:?} {files:?} {packages:?} {access}");
+    let mut whole = format!("{program:?} {args:?} {env:?} {files:?} {packages:?} {access}");
+    // Who seals other values wants them used. Said only where there are some: the others keep the identity that they have.
+    if let Some(sealed) = &input.assignment.sealed {
+        whole.push(' ');
+        whole.push_str(&sealed.digest().to_string());
+    }
     Ok(Digest(Sha256::digest(whole.as_bytes()).into()))
 }
 

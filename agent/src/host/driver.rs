@@ -242,7 +242,8 @@ impl<A: Attachments, O: Observe, P: Packages> Driver<A, O, P> {
         };
         let Some(component) = self.components.get_mut(&key.uid) else { return };
         let Wanted::Run { generation, revision, command, .. } = component.wanted else { return };
-        let record = Record { generation, revision, command, ports, restarts };
+        let sealed = component.assignment.as_ref().is_some_and(|assignment| assignment.sealed.is_some());
+        let record = Record { generation, revision, command, ports, restarts, sealed };
         let retry = self.parts.host.config.backoff;
         let instance = component.instances.get_or_insert_with(key.index, || Instance::new(retry, seed(key)));
         instance.start(record.clone());

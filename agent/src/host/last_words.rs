@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use super::record::InstanceDir;
+use super::record::{InstanceDir, Record};
 use crate::last_error::one_line;
 
 /// So much of the end of a log is looked at.
@@ -17,9 +17,12 @@ pub(crate) fn of(directory: &InstanceDir) -> String {
         Ok(None) => "the instance was killed together with its guard".to_owned(),
         Err(error) => format!("the instance ended, and its exit record cannot be read ({error})"),
     };
-    let tail = end_of(&directory.log()).unwrap_or_default();
     // Without knowing what is secret nothing of the log is shown.
+    if !matches!(directory.record(), Ok(Some(Record { sealed: false, .. }))) {
+        return how;
+    }
     let Ok(secrets) = directory.secret_values() else { return how };
+    let tail = end_of(&directory.log()).unwrap_or_default();
     match telling(&tail) {
         Some(line) => format!("{how}; its log says: {}", redact(&one_line(line), &secrets)),
         None => how,

@@ -1,7 +1,7 @@
 //! Starting one instance.
 //!
 //! ```text
-//! lease ▶ secrets ▶ package ▶ directory, link, files, environment ▶ record (durable) ▶ guard ▶ its state.json
+//! lease ▶ secrets ▶ package ▶ directory, link, files, environment ▶ record (durable) ▶ guard ▶ opened secrets ▶ its state.json
 //! ```
 //!
 //! An agent may die anywhere in this. Before the record nothing was started; after it, whatever was started carries the
@@ -9,6 +9,7 @@
 
 mod files;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
@@ -17,8 +18,11 @@ use std::sync::Arc;
 use isthmus_model::assignment::Assignment;
 use isthmus_model::component::Component;
 use isthmus_model::reason::Reason;
+use isthmus_sealing::{PrivateKey, Values};
+use tokio::io::AsyncWriteExt as _;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
+use zeroize::Zeroizing;
 
 use super::command::{self, Command, Input, Refused};
 use super::config::Config;
@@ -49,6 +53,15 @@ pub(crate) struct Host {
     pub(crate) starts: Semaphore,
     /// Until when what must have one owner at most may run.
     pub(crate) lease: LeaseFile,
+    /// Opens secrets that travelled sealed.
+    pub(crate) key: PrivateKey,
+}
+
+/// Everything that the guard and the instance read is written.
+struct Ready {
+    command: Command,
+    /// What is not written, and handed over instead.
+    sealed: Values,
 }
 
 /// Instances that are being started at the same time, counted until their guards run. Each writes and syncs a handful of files on a
@@ -105,19 +118,20 @@ impl Host {
         let (host, directory) = (Arc::clone(self), launch.directory.clone());
         // Files are written and synced here, so not on a thread that serves others.
         let prepared = tokio::task::spawn_blocking(move || host.prepare(&launch, &files)).await;
-        let command = prepared.map_err(|error| Failed::start("cannot prepare the instance", &error))??;
-        self.spawn(&directory, &command, leased).await
+        let ready = prepared.map_err(|error| Failed::start("cannot prepare the instance", &error))??;
+        self.spawn(&directory, ready, leased).await
     }
 
     /// Writes everything that the guard and the instance read; the record last.
-    fn prepare(&self, launch: &Launch, files: &Files) -> Result<Command, Failed> {
+    fn prepare(&self, launch: &Launch, files: &Files) -> Result<Ready, Failed> {
         let Launch { assignment, index, record, directory } = launch;
         let mut component = decode(assignment)?;
         nar::complete(&mut component, &files.code.path)
             .map_err(|error| Failed::start("cannot start the connector", &error))?;
         let component = &component;
-        let secrets = secrets::read(&component.spec, self.config.secrets.as_deref())
-            .map_err(|error| Failed::start("cannot start the instance", &error))?;
+        let secrets = secrets::open(assignment, &self.key)
+            .and_then(|sealed| secrets::read(&component.spec, self.config.secrets.as_deref(), sealed))
+            .map_err(|error| Failed::new(unavailable(&error), "cannot start the instance", &error))?;
         let details = isthmus_dialects::function_details(component, parallelism(component, assignment));
         let io = |error: io::Error| Failed::start("cannot write the instance's directory", &error);
         let code = directory.package().join(&files.code.name);
@@ -149,18 +163,20 @@ impl Host {
             record::write(&directory.files(), name, text.as_bytes()).map_err(io)?;
         }
         let mut environment = self.config.environment.clone();
+        // The guard lets what it reads here stand.
+        environment.retain(|name, _| secrets.sealed.get(name).is_none());
         environment.extend(command.env.clone());
         environment.insert(MARK.to_owned(), directory.path().to_string_lossy().into_owned());
         directory.environment(&environment).map_err(io)?;
         directory.begin(record).map_err(io)?;
-        Ok(command)
+        Ok(Ready { command, sealed: secrets.sealed })
     }
 
     /// Starts the guard and waits until it says who runs.
     async fn spawn(
         &self,
         directory: &InstanceDir,
-        command: &Command,
+        Ready { command, sealed }: Ready,
         leased: bool,
     ) -> Result<Running, Failed> {
         let distribution = self.distribution();
@@ -173,6 +189,11 @@ impl Host {
         if leased {
             guard.arg("--lease").arg(self.lease.path());
         }
+        if sealed.is_empty() {
+            guard.stdin(Stdio::null());
+        } else {
+            guard.arg("--more-variables").stdin(Stdio::piped());
+        }
         let mut guard = guard
             .args(["--grace", &self.config.stop_grace.as_secs().to_string()])
             .args(["--log-bytes", &log.file_size.as_u64().to_string()])
@@ -184,11 +205,15 @@ impl Host {
             // Nothing of the agent's own environment may reach the user's code.
             .env_clear()
             .env(MARK, directory.path())
-            .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .map_err(|error| Failed::start(&format!("cannot start {}", runner.display()), &error))?;
+        if let Some(mut input) = guard.stdin.take() {
+            // A guard that does not read it to its end says itself what became of the start.
+            let _told = input.write_all(&variables(&sealed)).await;
+        }
+        drop(sealed);
         // Both arms only look; the guard lives on when this is dropped, and is found by its mark.
         let outcome = tokio::select! {
             running = running(directory) => running,
@@ -199,6 +224,27 @@ impl Host {
         }
         outcome
     }
+}
+
+/// What a secret that is not to be had means.
+fn unavailable(error: &secrets::Error) -> Reason {
+    match error {
+        secrets::Error::Sealed(_) | secrets::Error::NotSealed(_) => Reason::SecretUnreadable,
+        secrets::Error::NoDirectory { .. }
+        | secrets::Error::NotAName { .. }
+        | secrets::Error::Unreadable { .. } => Reason::StartFailed,
+    }
+}
+
+/// As the guard takes them: a JSON object.
+fn variables(sealed: &Values) -> Zeroizing<Vec<u8>> {
+    let size = |(name, value): (&str, &str)| 6 * (name.len() + value.len() + 2);
+    // Room for the longest form of it: a buffer that grows would leave a copy behind.
+    let mut text = Zeroizing::new(Vec::with_capacity(2 + sealed.iter().map(size).sum::<usize>()));
+    let object: BTreeMap<&str, &str> = sealed.iter().collect();
+    // Strings can always be written to memory.
+    let _written = serde_json::to_writer(&mut *text, &object);
+    text
 }
 
 fn decode(assignment: &Assignment) -> Result<Component, Failed> {

@@ -3,7 +3,8 @@
 //! ```text
 //! DATA/instances/UID/INDEX/
 //!   record.json    by the agent, before the guard is started: what is started, and with which ports
-//!   env.json       by the agent, for the guard: the environment, secrets included (mode 0600)
+//!   env.json       by the agent, for the guard: the environment, secrets included (mode 0600) but for those that travelled sealed,
+//!                  which the guard gets over its standard input
 //!   files/         by the agent: logging configuration and other files that the command names
 //!   package/       by the agent: a hard link to the package, under the name that the runtime expects
 //!   state.json     by the guard: who runs (pid and start time)
@@ -47,6 +48,9 @@ pub(crate) struct Record {
     pub(crate) ports: Pair,
     /// Starts after the first, this one included.
     pub(crate) restarts: u64,
+    /// Its environment holds secrets that are written down nowhere, so that nobody can tell whether its log repeats one.
+    #[serde(default)]
+    pub(crate) sealed: bool,
 }
 
 /// What the guard says while it runs.

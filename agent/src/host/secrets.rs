@@ -1,12 +1,15 @@
-//! Secrets of an instance, read from files of this host at its start. Their values go into the instance's environment and into
-//! files that only the agent's user reads; never into logs, status or records.
+//! Secrets of an instance, to be had at its start: read from files of this host, or opened where they travelled sealed. Values from
+//! files go into the instance's environment and into files that only the agent's user reads, opened ones into the environment
+//! alone; none goes into logs, status or records.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::path::{Component as PathPart, Path, PathBuf};
 
+use isthmus_model::assignment::Assignment;
 use isthmus_model::component::{KeyRef, PulsarAccess, PulsarAuth, Redacted, Spec};
+use isthmus_sealing::{OpenError, PrivateKey, Values};
 use serde_json::json;
 
 /// What an instance needs of the secrets that its component names.
@@ -14,6 +17,8 @@ use serde_json::json;
 pub(crate) struct Secrets {
     /// Values by the names under which the code asks for them.
     pub(crate) environment: BTreeMap<String, String>,
+    /// The same of secrets that travelled sealed: they must not get onto a disk.
+    pub(crate) sealed: Values,
     /// Credentials towards Pulsar.
     pub(crate) auth: Option<Auth>,
     /// File with certificates to trust.
@@ -22,7 +27,10 @@ pub(crate) struct Secrets {
 
 impl fmt::Debug for Secrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Secrets").field("names", &self.environment.keys()).finish_non_exhaustive()
+        f.debug_struct("Secrets")
+            .field("names", &self.environment.keys())
+            .field("sealed", &self.sealed)
+            .finish_non_exhaustive()
     }
 }
 
@@ -56,6 +64,12 @@ pub(crate) enum Error {
         /// Its key.
         key: String,
     },
+    /// What travelled sealed cannot be opened.
+    #[error(transparent)]
+    Sealed(#[from] OpenError),
+    /// Nothing travelled under this name.
+    #[error("secret {0} names no file of this host, and no value of it came with the component")]
+    NotSealed(String),
     /// The file cannot be read.
     #[error("cannot read secret {path}/{key} on this host")]
     Unreadable {
@@ -74,8 +88,7 @@ impl Secrets {
     pub(crate) fn names_only(&self) -> Self {
         Self {
             environment: self.environment.keys().map(|name| (name.clone(), String::new())).collect(),
-            auth: None,
-            trusted_certificates: None,
+            ..Self::default()
         }
     }
 
@@ -86,17 +99,30 @@ impl Secrets {
     }
 }
 
-/// Reads the secrets that the spec names from `directory`.
+/// Opens the secrets that travelled with an assignment.
+///
+/// # Errors
+/// They are not for this agent's key, or were altered.
+pub(crate) fn open(assignment: &Assignment, key: &PrivateKey) -> Result<Values, Error> {
+    let open = |sealed| isthmus_sealing::open(&assignment.name, sealed, key);
+    Ok(assignment.sealed.as_deref().map(open).transpose()?.unwrap_or_default())
+}
+
+/// Reads the secrets that the spec names from `directory`, those that travelled sealed left aside: they are `sealed`.
 ///
 /// # Errors
 /// The first that is not to be had.
-pub(crate) fn read(spec: &Spec, directory: Option<&Path>) -> Result<Secrets, Error> {
+pub(crate) fn read(spec: &Spec, directory: Option<&Path>, sealed: Values) -> Result<Secrets, Error> {
     let mut environment = BTreeMap::new();
     for (name, secret) in &spec.secrets {
-        environment.insert(name.clone(), value(directory, &secret.path, &secret.key)?);
+        if !secret.is_sealed() {
+            environment.insert(name.clone(), value(directory, &secret.path, &secret.key)?);
+        } else if sealed.get(name).is_none() {
+            return Err(Error::NotSealed(name.clone()));
+        }
     }
     let Credentials { auth, trusted_certificates } = credentials(&spec.pulsar, directory)?;
-    Ok(Secrets { environment, auth, trusted_certificates })
+    Ok(Secrets { environment, sealed, auth, trusted_certificates })
 }
 
 /// What a client needs to be believed by Pulsar and to believe it.
@@ -181,7 +207,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         std::fs::create_dir(directory.path().join("db")).unwrap();
         std::fs::write(directory.path().join("db/password"), "hunter2\n").unwrap();
-        let secrets = read(&spec("db", "password"), Some(directory.path())).unwrap();
+        let secrets = read(&spec("db", "password"), Some(directory.path()), Values::default()).unwrap();
         assert_eq!(secrets.environment["PASSWORD"], "hunter2");
         assert!(!format!("{secrets:?}").contains("hunter2"));
     }
@@ -192,14 +218,25 @@ mod tests {
         for (path, key) in
             [("..", "x"), ("db", "../../etc/passwd"), ("/etc", "passwd"), ("", "x"), ("a/b", "x")]
         {
-            let refused = read(&spec(path, key), Some(directory.path())).unwrap_err();
+            let refused = read(&spec(path, key), Some(directory.path()), Values::default()).unwrap_err();
             assert!(matches!(refused, Error::NotAName { .. }), "{path} {key}: {refused}");
         }
     }
 
     #[test]
     fn a_host_without_secrets_says_what_to_set() {
-        let refused = read(&spec("db", "password"), None).unwrap_err();
+        let refused = read(&spec("db", "password"), None, Values::default()).unwrap_err();
         assert!(refused.to_string().contains("target.host.secrets"), "{refused}");
+    }
+
+    #[test]
+    fn what_travelled_sealed_is_taken_from_there_and_from_no_file() {
+        let value = zeroize::Zeroizing::new("hunter2".to_owned());
+        let opened: Values = [("PASSWORD".to_owned(), value)].into_iter().collect();
+        let secrets = read(&spec("", ""), None, opened).unwrap();
+        assert_eq!(secrets.sealed.get("PASSWORD"), Some("hunter2"));
+        assert!(secrets.environment.is_empty() && !format!("{secrets:?}").contains("hunter2"));
+        let refused = read(&spec("", ""), None, Values::default()).unwrap_err();
+        assert!(matches!(refused, Error::NotSealed(name) if name == "PASSWORD"));
     }
 }

@@ -53,6 +53,7 @@ fn message(n: u128, generation: u64, component: bytes::Bytes) -> Upsert {
         replicas: 1,
         pulsar_cluster: Some((&pulsar()).into()),
         component,
+        sealed_secrets: None,
     };
     let bytes = message.encode_to_vec();
     let content = Decoder::default().assignment(message);

@@ -7,21 +7,24 @@ use futures::StreamExt as _;
 use isthmus_proto::component::v1::manifest_result::Outcome;
 use isthmus_proto::component::v1::{
     ApplyManifestRequest, ApplyManifestResponse, ChangeResponse, Component, Dialect, ManifestResult,
-    UnknownFields,
+    SealedSecrets, UnknownFields,
 };
 use isthmus_proto::failure;
 
 use super::{Context, now, package};
 use crate::args::{Apply, Files, Format};
 use crate::client::{Bound, Client};
+use crate::environment::variable;
 use crate::error::Error;
 use crate::manifest::{self, Stored, Text};
 use crate::output::{self, Output};
+use crate::secrets;
 use crate::view;
 use crate::wait::{self, Goal, Target};
 
 pub(super) async fn run(context: &Context<'_>, args: Apply) -> Result<Output, Error> {
-    let Apply { files, package, dry_run, waiting } = args;
+    let Apply { files, package, secrets, dry_run, waiting } = args;
+    let values = secrets::read(&secrets, variable)?;
     let texts = manifest::read(&files)?;
     if package.is_some() && texts.len() != 1 {
         return Err(Error::Usage("--package goes with exactly one file".to_owned()));
@@ -30,10 +33,17 @@ pub(super) async fn run(context: &Context<'_>, args: Apply) -> Result<Output, Er
     let mut sending = Sending { context, client: &client, files: &files, dry_run, delete: false };
     let mut done = Done::default();
     let mut ready = Vec::with_capacity(texts.len());
-    for text in texts {
+    let sealed = if values.is_empty() {
+        vec![BTreeMap::new(); texts.len()]
+    } else {
+        let warn = |name: &str, warning: &str| sending.warn(name, warning);
+        secrets::seal_all(&client, &texts, &files, &values, warn).await?
+    };
+    drop(values);
+    for (text, sealed) in texts.into_iter().zip(sealed) {
         // One file that is refused does not keep the others from being applied, as with kubectl.
         match sending.prepare(text, package.as_deref()).await {
-            Ok(text) => ready.push(text),
+            Ok((text, dialect)) => ready.push(Ready { text, dialect, sealed }),
             Err(error) => done.errors.push(error),
         }
     }
@@ -93,6 +103,15 @@ fn apart<T>(texts: Vec<T>, names: impl Fn(&T) -> Vec<String>) -> Vec<Vec<T>> {
     runs
 }
 
+/// A text that can be sent.
+#[derive(Debug)]
+pub(super) struct Ready {
+    pub(super) text: Text,
+    pub(super) dialect: Dialect,
+    /// The secrets that travel with its components, by their full names.
+    pub(super) sealed: BTreeMap<String, SealedSecrets>,
+}
+
 /// How texts are sent.
 #[derive(Debug)]
 pub(super) struct Sending<'a> {
@@ -118,9 +137,9 @@ impl Sending<'_> {
     }
 
     /// Sends texts, several at once, and prints what came of each of their components, in their order.
-    pub(super) async fn send(&self, texts: Vec<(Text, Dialect)>, done: &mut Done) -> Result<(), Error> {
-        for group in apart(texts, |(text, _)| manifest::names(text, self.files)) {
-            let asked = group.into_iter().map(|(text, dialect)| self.ask(text, dialect));
+    pub(super) async fn send(&self, texts: Vec<Ready>, done: &mut Done) -> Result<(), Error> {
+        for group in apart(texts, |ready| manifest::names(&ready.text, self.files)) {
+            let asked = group.into_iter().map(|ready| self.ask(ready));
             let mut answers = futures::stream::iter(asked).buffered(AT_ONCE);
             while let Some((name, answer)) = answers.next().await {
                 self.told(&name, answer, done)?;
@@ -129,8 +148,8 @@ impl Sending<'_> {
         Ok(())
     }
 
-    async fn ask(&self, text: Text, dialect: Dialect) -> (String, Result<ApplyManifestResponse, Error>) {
-        let Text { name, bytes, .. } = text;
+    async fn ask(&self, ready: Ready) -> (String, Result<ApplyManifestResponse, Error>) {
+        let Ready { text: Text { name, bytes, .. }, dialect, sealed } = ready;
         let request = ApplyManifestRequest {
             manifest: bytes,
             dialect: dialect.into(),
@@ -138,6 +157,7 @@ impl Sending<'_> {
             dry_run: self.dry_run,
             request_id: String::new(),
             delete: self.delete,
+            sealed_secrets: sealed,
         };
         let answer = self.client.manifests(Bound::Unary).apply_manifest(request).await;
         let answer = self.client.answer(self.doing(&name), answer);

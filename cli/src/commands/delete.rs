@@ -1,5 +1,7 @@
 //! `delete`: by name or by file.
 
+use std::collections::BTreeMap;
+
 use isthmus_model::component::ComponentKind;
 use isthmus_proto::access::v1::RevokeApiTokenRequest;
 use isthmus_proto::cluster::v1::DeletePulsarClusterRequest;
@@ -7,7 +9,7 @@ use isthmus_proto::common::v1::{FullName, Metadata};
 use isthmus_proto::component::v1::{Component, DeleteRequest, Dialect, Kind};
 use isthmus_proto::package::v1::DeletePackageRequest;
 
-use super::apply::{Done, Sending, finish};
+use super::apply::{Done, Ready, Sending, finish};
 use super::{Context, word};
 use crate::args::{Delete, Resource};
 use crate::client::{Bound, Client};
@@ -24,7 +26,8 @@ pub(super) async fn run(context: &Context<'_>, args: Delete) -> Result<Output, E
     match what.split_first() {
         None => {
             let dialect = Dialect::from(files.dialect);
-            let texts = manifest::read(&files)?.into_iter().map(|text| (text, dialect));
+            let ready = |text| Ready { text, dialect, sealed: BTreeMap::new() };
+            let texts = manifest::read(&files)?.into_iter().map(ready);
             sending.send(texts.collect(), &mut done).await?;
         }
         Some((first, rest)) => {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use isthmus_model::order::UnixMillis;
+use isthmus_model::sealed::{SealingKey, SealingKeyId};
 use isthmus_proto::cluster::v1::{Capacity, Cluster, Health, Link, Taint};
 use isthmus_proto::component::v1::TaintEffect;
 use serde_json::{Value, json};
@@ -144,6 +145,7 @@ fn value(cluster: &Cluster) -> Value {
         held_removals,
         held_digest: _,
         log_index,
+        sealing_key,
     } = cluster;
     let taints: Vec<_> = taints
         .iter()
@@ -178,6 +180,10 @@ fn value(cluster: &Cluster) -> Value {
             "setGeneration": set_generation,
             "acknowledgedSetGeneration": acknowledged_set_generation,
             "heldRemovals": held_removals,
+            "sealingKey": sealing_key.as_ref().map(|key| json!({
+                "id": SealingKeyId::from_slice(&key.id).ok(),
+                "publicKey": SealingKey::from_slice(&key.public_key).ok(),
+            })),
             "logIndex": log_index,
         })),
     })

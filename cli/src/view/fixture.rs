@@ -2,7 +2,7 @@
 
 use isthmus_model::order::UnixMillis;
 use isthmus_proto::access::v1::{ApiToken, Binding, Role};
-use isthmus_proto::cluster::v1::{Capacity, Cluster, Health, Link, PulsarCluster, Taint};
+use isthmus_proto::cluster::v1::{Capacity, Cluster, Health, Link, PulsarCluster, SealingKey, Taint};
 use isthmus_proto::common::v1::{Condition, Metadata};
 use isthmus_proto::component::v1::spec::Runtime;
 use isthmus_proto::component::v1::{
@@ -66,6 +66,7 @@ pub(crate) fn greet() -> Component {
     };
     Component {
         kind: Kind::Function.into(),
+        sealed_secrets: None,
         metadata: Some(Metadata {
             tenant: "public".into(),
             namespace: "default".into(),
@@ -213,6 +214,7 @@ pub(crate) fn clusters() -> Vec<Cluster> {
         acknowledged_set_generation: Some(19),
         health_time: Some(ago(86_400)),
         log_index: 30,
+        sealing_key: Some(SealingKey { id: vec![0x5e; 16], public_key: vec![0xa1; 32] }),
         ..Cluster::default()
     };
     let link = |name: &str| Link {

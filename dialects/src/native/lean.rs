@@ -2,7 +2,7 @@
 
 use isthmus_model::component::{
     BatchSource, Connector, ConsumerConfig, Crypto, Input, LogConfig, Output, ProducerConfig, PulsarAccess,
-    Spec, State, Transform, Window,
+    SecretRef, Spec, State, Transform, Window,
 };
 use isthmus_model::package::PackageRef;
 use isthmus_model::policy::Placement;
@@ -66,6 +66,7 @@ pub(super) fn spec(spec: &Spec) -> Value {
     }
     each(&mut spec, &["runtime", "package"], &PackageRef::default());
     each(&mut spec, &["runtime", "log"], &LogConfig::default());
+    each(&mut spec, &["secrets", "*"], &SecretRef::default());
     each(&mut spec, &["window"], &Window::default());
     each(&mut spec, &["batchSource"], &BatchSource::default());
     each(&mut spec, &["transform"], &Transform::default());

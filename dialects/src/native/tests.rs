@@ -98,7 +98,7 @@ fn full() -> Value {
             "output": output,
             "sourceConnector": connector, "sinkConnector": connector,
             "userConfig": {"empty": "", "no": null, "list": [], "yes": {"deep": [1, 2.5, true]}},
-            "secrets": {"S": {"path": "p", "key": "k"}},
+            "secrets": {"S": {"path": "p", "key": "k"}, "SEALED": {}},
             "retry": {"maxMessageRetries": 1, "deadLetterTopic": "d"},
             "timeoutMs": 1, "negativeAckRedeliveryDelayMs": 2, "forwardSourceMessageProperty": false, "maxPendingAsyncRequests": 4,
             "window": window,

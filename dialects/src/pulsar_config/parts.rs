@@ -258,10 +258,14 @@ pub(super) fn secrets(written: Object, violations: &mut Vec<Violation>) -> BTree
             (Some(2), Some(path), Some(key)) => {
                 secrets.insert(name, SecretRef { path, key });
             }
+            // Its value travels beside the config.
+            (Some(0), ..) => {
+                secrets.insert(name, SecretRef::default());
+            }
             _ => violations.push(Violation::new(
                 path::key("secrets", &name),
                 Reason::InvalidField,
-                "a secret must be given by name, as {path, key}; its value is never part of a config",
+                "a secret must be given by name, as {path, key}, or as {} when its value is sealed; it is never part of a config",
             )),
         }
     }

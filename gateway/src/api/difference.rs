@@ -1,7 +1,12 @@
 //! What a change would change, field by field.
 
+use std::collections::BTreeSet;
+
+use isthmus_dialects::native::REDACTED;
 use isthmus_model::component::Component;
+use isthmus_model::sealed::SealedSecrets;
 use isthmus_proto::component::v1::FieldChange;
+use isthmus_proto::convert::sealed::FIELD;
 use serde_json::Value;
 
 /// Every field in which two components differ, by the paths of the loss-free form. Credentials are not shown there.
@@ -11,6 +16,23 @@ pub(super) fn changes(before: Option<&Component>, after: Option<&Component>) -> 
     let mut found = Vec::new();
     compare("", &value(before), &value(after), &mut found);
     found
+}
+
+/// Every sealed secret that another value takes the place of, as far as can be told: what was sealed again may be the same.
+pub(super) fn sealed(before: Option<&SealedSecrets>, after: Option<&SealedSecrets>) -> Vec<FieldChange> {
+    let value = |sealed: Option<&SealedSecrets>, name: &str| sealed?.values.get(name).cloned();
+    let names: BTreeSet<&String> =
+        [before, after].into_iter().flatten().flat_map(|sealed| sealed.values.keys()).collect();
+    let shown = |there: bool| if there { format!("{REDACTED:?}") } else { String::new() };
+    let change = |name: &String| {
+        let (old, new) = (value(before, name), value(after, name));
+        (old != new).then(|| FieldChange {
+            field: isthmus_dialects::path::key(&format!("{FIELD}.values"), name),
+            before: shown(old.is_some()),
+            after: shown(new.is_some()),
+        })
+    };
+    names.into_iter().filter_map(change).collect()
 }
 
 fn compare(path: &str, before: &Value, after: &Value, found: &mut Vec<FieldChange>) {

@@ -3,16 +3,21 @@
 //! Nothing is written unless everything in the text can be read and is admitted: half of a file is rarely what its author
 //! meant. What the store then refuses, such as a stale revision, is each component's own.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use isthmus_dialects::document::Lines;
 use isthmus_dialects::{
     self as dialects, Dialect, Options, Origin, Position, Problem, Read, UnknownFields, Written,
 };
 use isthmus_model::access::Role;
-use isthmus_model::component::{Component, ComponentKind, Draft};
+use isthmus_model::component::{ComponentKind, Draft};
 use isthmus_model::name::{FullName, Invalid, PrincipalName};
 use isthmus_model::reason::{Reason, Violation};
+use isthmus_model::sealed::SealedSecrets;
 use isthmus_proto::component::v1 as wire;
 use isthmus_proto::component::v1::manifest_result::Outcome;
+use isthmus_proto::convert;
 use isthmus_proto::failure::embedded;
 use tonic::{Request, Response, Status};
 
@@ -22,7 +27,7 @@ use super::show::Seen;
 use crate::auth::Caller;
 use crate::auth::caller;
 use crate::status_code;
-use crate::store::command::{Delete, WriteMode};
+use crate::store::command::Delete;
 use crate::store::{Command, State, Submission};
 
 /// Greatest size of a text.
@@ -39,15 +44,16 @@ impl wire::manifest_service_server::ManifestService for Manifests {
         request: Request<wire::ApplyManifestRequest>,
     ) -> Result<Response<wire::ApplyManifestResponse>, Status> {
         let caller = caller(&request)?;
-        let request = request.into_inner();
+        let mut request = request.into_inner();
         let read = dialects::read(&request.manifest, &options(&request));
         let Read { drafts, warnings } = read.map_err(|problems| refused(&request.manifest, problems))?;
         prepare::fits(&item_id(&request.request_id, drafts.len()))?;
+        let sealed = sealed(std::mem::take(&mut request.sealed_secrets), &drafts)?;
         let warnings = warnings.iter().map(ToString::to_string).collect();
         let changes = if request.delete {
             deletions(drafts, &request.manifest)?
         } else {
-            self.writes(drafts, &request.manifest)?
+            self.writes(drafts, &request.manifest, &sealed)?
         };
         let results = self.change(&caller, changes, &request).await?;
         Ok(Response::new(wire::ApplyManifestResponse { results, warnings }))
@@ -55,14 +61,18 @@ impl wire::manifest_service_server::ManifestService for Manifests {
 }
 
 impl Manifests {
-    fn writes(&self, drafts: Vec<Written>, text: &[u8]) -> Result<Vec<(usize, Change)>, Status> {
-        let admitted = prepare::all_written(self.0.context.store(), drafts)
+    fn writes(
+        &self,
+        drafts: Vec<Written>,
+        text: &[u8],
+        sealed: &BTreeMap<FullName, Arc<SealedSecrets>>,
+    ) -> Result<Vec<(usize, Change)>, Status> {
+        let prepared = prepare::all_written(self.0.context.store(), drafts, sealed)
             .map_err(|problems| refused(text, problems))?;
-        let write = |(position, component): (Position, Component)| {
-            let prepared = prepare::prepare(component, WriteMode::Apply(None));
+        let write = |(position, prepared): (Position, Prepared)| {
             (position.document, Change::Write(Box::new(prepared)))
         };
-        Ok(admitted.into_iter().map(write).collect())
+        Ok(prepared.into_iter().map(write).collect())
     }
 
     /// Changes the components of a text, or says what would become of each. They are handed to the store together, so that they
@@ -144,6 +154,36 @@ impl Change {
             Self::End(delete) => &delete.name,
         }
     }
+}
+
+/// The secrets that came sealed with components of the text.
+fn sealed(
+    sealed: BTreeMap<String, wire::SealedSecrets>,
+    drafts: &[Written],
+) -> Result<BTreeMap<FullName, Arc<SealedSecrets>>, Status> {
+    let (mut read, mut wrong) = (BTreeMap::new(), Vec::new());
+    for (name, sealed) in sealed {
+        let field = format!("{}[{name}]", convert::sealed::FIELD);
+        let is_there = |written: &Written| {
+            let Draft { tenant, namespace, name: component, .. } = written.draft();
+            name == format!("{tenant}/{namespace}/{component}")
+        };
+        match (name.parse::<FullName>(), convert::sealed::written(sealed)) {
+            (Ok(parsed), Ok(sealed)) if drafts.iter().any(is_there) => {
+                read.insert(parsed, Arc::new(sealed));
+            }
+            (_, Err(invalid)) => wrong.extend(invalid.0.into_iter().map(|mut violation| {
+                violation.field = violation.field.replacen(convert::sealed::FIELD, &field, 1);
+                violation
+            })),
+            (_, Ok(_)) => {
+                let message =
+                    "no component of the text has this full name; write it as tenant/namespace/name";
+                wrong.push(Violation::new(field, Reason::ConflictingFields, message));
+            }
+        }
+    }
+    if wrong.is_empty() { Ok(read) } else { Err(status_code::unreadable(convert::Invalid(wrong))) }
 }
 
 /// What is deleted need not be right in any other way than in its name.

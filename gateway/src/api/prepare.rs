@@ -1,14 +1,17 @@
 //! From what a caller wrote to what the store takes: read, admitted, encoded once.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use isthmus_admission::{self as admission, Facts};
 use isthmus_dialects::{Position, Problem, Written};
-use isthmus_model::component::{Component, ComponentKind, Runtime};
+use isthmus_model::component::{Component, ComponentKind, Runtime, SecretRef};
 use isthmus_model::name::{Digest, FullName, PrincipalName, Uid};
 use isthmus_model::order::Revision;
 use isthmus_model::reason::Reason;
 use isthmus_model::resources::Capacity;
+use isthmus_model::sealed::{SealedSecrets, SealingKeyId};
 use isthmus_proto::component::v1 as wire;
 use isthmus_proto::convert;
 use prost::Message as _;
@@ -16,19 +19,73 @@ use tonic::Status;
 
 use crate::placement::Demand;
 use crate::status_code;
-use crate::store::Handle;
 use crate::store::command::{RequestId, Write, WriteMode};
+use crate::store::{Handle, State};
 
-/// What is known of packages: the state of now. The store asks again when it decides.
-struct Stored<'a>(&'a Handle);
+/// What is known beside a component: the state of now, and the secrets that came with it. The store asks again for packages when
+/// it decides.
+struct Known<'a> {
+    store: &'a Handle,
+    sealed: Sealed<'a>,
+    /// What was looked up, so that what is admitted is what is written.
+    kept: RefCell<BTreeMap<FullName, Arc<SealedSecrets>>>,
+}
 
-impl Facts for Stored<'_> {
+/// Secrets that came sealed with a request.
+enum Sealed<'a> {
+    /// With its one component.
+    One(Option<Arc<SealedSecrets>>),
+    /// With some of its components.
+    Some(&'a BTreeMap<FullName, Arc<SealedSecrets>>),
+}
+
+impl<'a> Known<'a> {
+    fn new(store: &'a Handle, sealed: Sealed<'a>) -> Self {
+        Self { store, sealed, kept: RefCell::default() }
+    }
+
+    /// The secrets to write with an admitted component: those that came with it, else of those that it had the ones that it needs.
+    fn sealed_with(&self, component: &Component) -> Option<Arc<SealedSecrets>> {
+        let given = self.sealed(&component.name);
+        if given.is_some() || !component.has_sealed_secrets() {
+            return given;
+        }
+        let kept = self.kept(&component.name)?;
+        let needed = |name: &str| component.spec.secrets.get(name).is_some_and(SecretRef::is_sealed);
+        if kept.values.keys().all(|name| needed(name)) {
+            return Some(kept);
+        }
+        let values = kept.values.iter().filter(|(name, _)| needed(name));
+        let values = Arc::new(values.map(|(name, value)| (name.clone(), value.clone())).collect());
+        Some(Arc::new(SealedSecrets { keys: kept.keys.clone(), values }))
+    }
+}
+
+impl Facts for Known<'_> {
     fn stores(&self, package: &Digest) -> bool {
-        self.0.peek(|state| state.package(package).is_some()).0
+        self.store.peek(|state| state.package(package).is_some()).0
     }
 
     fn file(&self, package: &Digest) -> String {
-        self.0.peek(|state| state.package(package).map(|package| package.name.clone())).0.unwrap_or_default()
+        let name = self.store.peek(|state| state.package(package).map(|package| package.name.clone())).0;
+        name.unwrap_or_default()
+    }
+
+    fn sealed(&self, component: &FullName) -> Option<Arc<SealedSecrets>> {
+        match &self.sealed {
+            Sealed::One(sealed) => sealed.clone(),
+            Sealed::Some(sealed) => sealed.get(component).cloned(),
+        }
+    }
+
+    fn kept(&self, component: &FullName) -> Option<Arc<SealedSecrets>> {
+        if let Some(kept) = self.kept.borrow().get(component) {
+            return Some(kept.clone());
+        }
+        let sealed = |state: &State| state.component(component)?.current().details.sealed.clone();
+        let found = self.store.peek(sealed).0?;
+        self.kept.borrow_mut().insert(component.clone(), found.clone());
+        Some(found)
     }
 }
 
@@ -44,33 +101,51 @@ pub(super) struct Prepared {
 /// Admits a component that came as a message; `kind` is what the called service is for.
 pub(super) fn message(
     store: &Handle,
-    component: wire::Component,
+    mut component: wire::Component,
     kind: Option<ComponentKind>,
     mode: impl FnOnce(Option<Revision>) -> WriteMode,
 ) -> Result<Prepared, Status> {
     let revision = component.metadata.as_ref().map_or(0, |metadata| metadata.revision);
-    let draft = convert::component::draft(component, kind).map_err(status_code::unreadable)?;
-    let component = admission::admit(draft, &Stored(store)).map_err(status_code::inadmissible)?;
-    Ok(prepare(component, mode((revision != 0).then_some(Revision(revision)))))
+    let sealed = component.sealed_secrets.take().map(|sealed| convert::sealed::written(*sealed)).transpose();
+    let (draft, sealed) = match (convert::component::draft(component, kind), sealed) {
+        (Ok(draft), Ok(sealed)) => (draft, sealed.map(Arc::new)),
+        (Err(error), Ok(_)) | (Ok(_), Err(error)) => return Err(status_code::unreadable(error)),
+        (Err(mut error), Err(more)) => {
+            error.0.extend(more.0);
+            return Err(status_code::unreadable(error));
+        }
+    };
+    let known = Known::new(store, Sealed::One(sealed));
+    let component = admission::admit(draft, &known).map_err(status_code::inadmissible)?;
+    let sealed = known.sealed_with(&component);
+    Ok(prepare(component, sealed, mode((revision != 0).then_some(Revision(revision)))))
 }
 
-/// Admits the components that were read from a text, all or none.
+/// Admits the components that were read from a text, all or none, to be applied.
 pub(super) fn all_written(
     store: &Handle,
     drafts: Vec<Written>,
-) -> Result<Vec<(Position, Component)>, Vec<Problem>> {
-    admission::admit_all(drafts, &Stored(store))
+    sealed: &BTreeMap<FullName, Arc<SealedSecrets>>,
+) -> Result<Vec<(Position, Prepared)>, Vec<Problem>> {
+    let known = Known::new(store, Sealed::Some(sealed));
+    let admitted = admission::admit_all(drafts, &known)?;
+    let prepared = |(position, component): (Position, Component)| {
+        let sealed = known.sealed_with(&component);
+        (position, prepare(component, sealed, WriteMode::Apply(None)))
+    };
+    Ok(admitted.into_iter().map(prepared).collect())
 }
 
 /// Encodes an admitted component.
-pub(super) fn prepare(component: Component, mode: WriteMode) -> Prepared {
-    let demand = Arc::new(demand(&component));
+fn prepare(component: Component, sealed: Option<Arc<SealedSecrets>>, mode: WriteMode) -> Prepared {
+    let sealed_for = sealed.iter().flat_map(|sealed| sealed.keys.keys().copied()).collect();
+    let demand = Arc::new(demand(&component, sealed_for));
     let packages = packages(&component);
     let (kind, name, labels) = (component.kind, component.name.clone(), component.labels.clone());
     let message = wire::Component::from(component);
     let spec = Arc::from(message.encode_to_vec());
     let uid = Uid(uuid::Uuid::new_v4());
-    let write = Write { mode, uid, name, kind, spec, demand, labels, packages };
+    let write = Write { mode, uid, name, kind, spec, demand, labels, packages, sealed };
     Prepared { write, shown: convert::component::redact(message) }
 }
 
@@ -103,7 +178,7 @@ pub(super) fn name(name: Option<isthmus_proto::common::v1::FullName>) -> Result<
 }
 
 /// What placement needs to know of a component.
-fn demand(component: &Component) -> Demand {
+fn demand(component: &Component, sealed_for: Box<[SealingKeyId]>) -> Demand {
     let spec = &component.spec;
     Demand {
         runtime: spec.runtime.as_ref().map_or("", |runtime| runtime.word()).into(),
@@ -112,6 +187,7 @@ fn demand(component: &Component) -> Demand {
         each: Capacity::of_instance(&spec.resources),
         pulsar: spec.pulsar.config.parse().ok(),
         policy: component.placement.clone(),
+        sealed_for,
     }
 }
 

@@ -257,16 +257,20 @@ impl Components {
             let preview = state.preview(time, write)?;
             let before = state.component(&write.name);
             let spec = before.map(|view| view.current().spec.clone());
+            let sealed = before.and_then(|view| view.current().details.sealed.clone());
             let Preview { change, report } = preview;
-            Ok((change, explain::explanation(report, state.applied(), before), spec, state.applied()))
+            let explanation = explain::explanation(report, state.applied(), before);
+            Ok((change, explanation, (spec, sealed), state.applied()))
         });
-        let (change, explanation, before, at) = read.await?.map_err(status_code::rejected)?;
+        let (change, explanation, (before, sealed), at) = read.await?.map_err(status_code::rejected)?;
         let decode = |bytes: &[u8]| {
             convert::component::decode(bytes)
                 .map_err(|error| status_code::internal("read a stored component", &error))
         };
         let before: Option<Component> = before.map(|bytes| decode(&bytes)).transpose()?;
         let after = decode(&write.spec)?;
+        let mut changes = difference::changes(before.as_ref(), Some(&after));
+        changes.extend(difference::sealed(sealed.as_deref(), write.sealed.as_deref()));
         let change = match change {
             Change::Created { .. } => wire::Change::Created,
             Change::Updated { .. } => wire::Change::Updated,
@@ -278,7 +282,7 @@ impl Components {
             log_index: at.0,
             component: Some(shown),
             explanation: Some(explanation),
-            changes: difference::changes(before.as_ref(), Some(&after)),
+            changes,
             warnings: Vec::new(),
         })
     }

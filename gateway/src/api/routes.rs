@@ -6,6 +6,7 @@ use isthmus_proto::cluster::v1::cluster_service_server::ClusterServiceServer;
 use isthmus_proto::cluster::v1::pulsar_cluster_service_server::PulsarClusterServiceServer;
 use isthmus_proto::component::v1::batch_service_server::BatchServiceServer;
 use isthmus_proto::component::v1::manifest_service_server::ManifestServiceServer;
+use isthmus_proto::component::v1::sealing_service_server::SealingServiceServer;
 use isthmus_proto::gateway::v1::gateway_service_server::GatewayServiceServer;
 use isthmus_proto::package::v1::package_service_server::PackageServiceServer;
 use isthmus_proto::sync::v1::join_service_server::JoinServiceServer;
@@ -26,6 +27,7 @@ use super::manifest::Manifests;
 use super::packages::PackageApi;
 use super::pulsar_clusters::PulsarClusters;
 use super::resource::Components;
+use super::sealing::Sealing;
 use crate::packages::Packages;
 use crate::sync::service::{JoinDesk, SyncApi};
 use crate::sync::stream::Sessions;
@@ -69,6 +71,7 @@ impl Api {
         let routes = Routes::default()
             .add_service(BatchServiceServer::new(batches).max_decoding_message_size(limit))
             .add_service(ManifestServiceServer::new(Manifests(components)).max_decoding_message_size(limit))
+            .add_service(SealingServiceServer::new(Sealing(context.clone())).max_decoding_message_size(limit))
             .add_service(GatewayServiceServer::new(gateway).max_decoding_message_size(limit))
             .add_service(ClusterServiceServer::new(clusters).max_decoding_message_size(limit))
             .add_service(

@@ -80,7 +80,8 @@ pub fn need(path: &str) -> Option<Need> {
             _ => return None,
         },
         ("isthmus.component.v1.BatchService", "Batch" | "BatchOnce")
-        | ("isthmus.component.v1.ManifestService", "ApplyManifest") => Need::Role(Developer, Namespace),
+        | ("isthmus.component.v1.ManifestService", "ApplyManifest")
+        | ("isthmus.component.v1.SealingService", "ListSealingKeys") => Need::Role(Developer, Namespace),
         ("isthmus.cluster.v1.ClusterService", "ListClusters" | "GetCluster" | "WatchClusters") => {
             Need::Role(Viewer, Federation)
         }

@@ -3,6 +3,7 @@
 use isthmus_model::name::PulsarClusterName;
 use isthmus_model::policy::Placement;
 use isthmus_model::resources::Capacity;
+use isthmus_model::sealed::SealingKeyId;
 
 /// What a component demands of the clusters that run it. Components with the same demand share one copy of it and the
 /// work of finding out which clusters may run them.
@@ -20,6 +21,8 @@ pub struct Demand {
     pub pulsar: Option<PulsarClusterName>,
     /// What the user wants of placement.
     pub policy: Placement,
+    /// The keys that its secrets are sealed to; empty when none travels with it, and then any cluster will do.
+    pub sealed_for: Box<[SealingKeyId]>,
 }
 
 impl Demand {

@@ -35,6 +35,13 @@ pub(crate) fn admits<'a>(
     if !capable {
         return Err(Refusal::Capability(&demand.runtime));
     }
+    // Also where it is already: what cannot be opened there cannot be started there again.
+    if !demand.sealed_for.is_empty() {
+        let key = cluster.declared.sealing_key.map(|key| key.id());
+        if key.is_none_or(|key| !demand.sealed_for.contains(&key)) {
+            return Err(Refusal::NotSealed(key));
+        }
+    }
     let keeps_out = |taint: &&Taint| match taint.effect {
         TaintEffect::NoPlace => !here,
         TaintEffect::PreferNoPlace => false,

@@ -5,6 +5,7 @@ use isthmus_model::name::PulsarClusterName;
 use isthmus_model::policy::{Requirement, Spread, Taint};
 use isthmus_model::reason::Reason;
 use isthmus_model::resources::Capacity;
+use isthmus_model::sealed::SealingKeyId;
 
 /// Why one cluster may not run a component. It borrows what it speaks of, so that a refusal nobody reads costs nothing.
 #[derive(Debug, Clone, Copy)]
@@ -17,6 +18,8 @@ pub enum Refusal<'a> {
     NoDefaultPulsar,
     /// Its agent did not declare this capability.
     Capability(&'a str),
+    /// The component's secrets are not sealed for the key that it has, if it has one.
+    NotSealed(Option<SealingKeyId>),
     /// It has a taint that the component does not tolerate.
     Taint(&'a Taint),
     /// An operator cordoned it.
@@ -43,6 +46,7 @@ impl Refusal<'_> {
             Self::Selector(_) => Reason::SelectorMismatch,
             Self::PulsarNotLinked(_) | Self::NoDefaultPulsar => Reason::PulsarNotLinked,
             Self::Capability(_) => Reason::MissingCapability,
+            Self::NotSealed(_) => Reason::NotSealed,
             Self::Taint(_) => Reason::UntoleratedTaint,
             Self::Cordoned => Reason::Cordoned,
             Self::Health(_) => Reason::Disconnected,
@@ -63,6 +67,14 @@ impl Refusal<'_> {
                 let has = cluster.declared.capabilities.join(", ");
                 let has = if has.is_empty() { "nothing" } else { &has };
                 format!("its agent cannot run {word}; it declares {has}")
+            }
+            Self::NotSealed(Some(key)) => {
+                format!(
+                    "the component's secrets are not sealed for its key {key}; it joined, or made that key, since"
+                )
+            }
+            Self::NotSealed(None) => {
+                "its agent has no key that the component's secrets could be sealed for".to_owned()
             }
             Self::Taint(taint) => format!("its taint {taint} is not tolerated"),
             Self::Cordoned => "it is cordoned".to_owned(),
@@ -115,6 +127,12 @@ impl Refusal<'_> {
             Self::Capability(word) => {
                 format!("install what {word} needs at cluster {name} and restart its agent")
             }
+            Self::NotSealed(Some(_)) => {
+                format!(
+                    "apply the component again with the values of its secrets, so that they are sealed for cluster {name}"
+                )
+            }
+            Self::NotSealed(None) => format!("upgrade the agent of cluster {name}"),
             Self::Taint(taint) => {
                 format!("add a toleration for {taint}, or remove the taint from cluster {name}")
             }
@@ -139,7 +157,7 @@ pub struct Refusals(u32);
 
 impl Refusals {
     /// What can be in it. The position of each is its bit in the log and must not change.
-    pub const REASONS: [Reason; 10] = [
+    pub const REASONS: [Reason; 11] = [
         Reason::NoClusters,
         Reason::SelectorMismatch,
         Reason::PulsarNotLinked,
@@ -150,6 +168,7 @@ impl Refusals {
         Reason::InsufficientCapacity,
         Reason::SpreadUnsatisfied,
         Reason::QuotaExceeded,
+        Reason::NotSealed,
     ];
 
     /// As it is logged.

@@ -71,6 +71,7 @@ fn demand() -> impl Strategy<Value = Arc<Demand>> {
                 each: Capacity { cpu_millis: 10, memory_bytes: 0, instances: 1 },
                 pulsar: None,
                 policy,
+                sealed_for: Box::default(),
             })
         },
     )
@@ -97,7 +98,7 @@ fn sites(given: &[Given], order: impl Iterator<Item = usize>) -> Sites {
             cordoned: one.cordoned,
             default_pulsar: links.first().map(|(name, _)| name.clone()),
             links: links.into_iter().collect::<BTreeMap<_, _>>(),
-            declared: Declared { version: String::new(), capabilities: vec!["java".to_owned()], capacity },
+            declared: Declared { capabilities: vec!["java".to_owned()], capacity, ..Declared::default() },
             joined_at: UnixMillis(0),
             log_index: LogIndex(0),
         };

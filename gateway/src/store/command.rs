@@ -10,6 +10,7 @@ use isthmus_model::name::{ClusterName, Digest, FullName, Labels, PrincipalName, 
 use isthmus_model::order::{Revision, UnixMillis};
 use isthmus_model::policy::Taint;
 use isthmus_model::pulsar_cluster::PulsarCluster;
+use isthmus_model::sealed::SealedSecrets;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -99,6 +100,8 @@ pub struct Write {
     pub labels: Labels,
     /// Packages that must be stored, and stay stored while it is there.
     pub packages: Vec<Digest>,
+    /// Its secrets that travel with it; nobody here can read them.
+    pub sealed: Option<Arc<SealedSecrets>>,
 }
 
 /// What must or must not be there before a write.

@@ -12,7 +12,9 @@ use sha2::{Digest as _, Sha256};
 use super::command::{Command, RequestId, Submission};
 use super::commit::{Commit, Effect, Request};
 
-pub(crate) use command::{DemandRecord, LabelRecord, kind_number, parse_kind, parse_uid, uid_bytes};
+pub(crate) use command::{
+    DemandRecord, LabelRecord, kind_number, parse_kind, parse_sealed, parse_uid, sealed_bytes, uid_bytes,
+};
 
 /// Why a record could not be understood.
 #[derive(Debug, thiserror::Error)]

@@ -17,7 +17,9 @@ use prost::{Message, Oneof};
 
 use super::command::RequestId;
 use super::commit::{Change, Outcome, Request};
-use super::record::{BadField, DemandRecord, LabelRecord, array, parse_uid, uid_bytes};
+use super::record::{
+    BadField, DemandRecord, LabelRecord, array, parse_sealed, parse_uid, sealed_bytes, uid_bytes,
+};
 use super::state::{Component, Details, State};
 use crate::placement::Demand;
 use cold::Cold;
@@ -110,6 +112,8 @@ struct DetailsRecord {
     labels: Vec<LabelRecord>,
     #[prost(bytes = "bytes", repeated, tag = "2")]
     packages: Vec<Bytes>,
+    #[prost(bytes = "bytes", tag = "3")]
+    sealed: Bytes,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Message)]
@@ -260,6 +264,7 @@ fn details_record(details: &Details) -> DetailsRecord {
     DetailsRecord {
         labels: LabelRecord::all(&details.labels),
         packages: details.packages.iter().map(|digest| Bytes::copy_from_slice(&digest.0)).collect(),
+        sealed: sealed_bytes(details.sealed.as_deref()),
     }
 }
 
@@ -268,6 +273,7 @@ fn parse_details(record: DetailsRecord) -> Result<Details, BadField> {
     Ok(Details {
         labels: LabelRecord::parse_all(record.labels)?,
         packages: record.packages.iter().map(package).collect::<Result<_, _>>()?,
+        sealed: parse_sealed(&record.sealed)?,
     })
 }
 

@@ -3,6 +3,7 @@
 pub(crate) mod fixture;
 mod components;
 mod clusters;
+mod sealed;
 mod random;
 mod writer;
 mod crash;

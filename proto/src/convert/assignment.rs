@@ -11,11 +11,13 @@ use isthmus_model::reason::Reason;
 use super::component::{self, DecodeError};
 use super::names;
 use super::problems::Invalid;
+use super::sealed;
 use crate::sync::v1 as wire;
 
 impl From<&Assignment> for wire::Assignment {
     fn from(assignment: &Assignment) -> Self {
-        let Assignment { uid, name: _, kind: _, generation, revision, replicas, pulsar, spec } = assignment;
+        let Assignment { uid, name: _, kind: _, generation, revision, replicas, pulsar, spec, sealed } =
+            assignment;
         Self {
             uid: uid.as_bytes().to_vec().into(),
             generation: generation.0,
@@ -23,6 +25,7 @@ impl From<&Assignment> for wire::Assignment {
             replicas: *replicas,
             pulsar_cluster: Some((&**pulsar).into()),
             component: spec.to_vec().into(),
+            sealed_secrets: sealed.as_deref().map(|sealed| Box::new(sealed.into())),
         }
     }
 }
@@ -51,12 +54,22 @@ impl TryFrom<wire::Assignment> for Decoded {
     type Error = Error;
 
     fn try_from(assignment: wire::Assignment) -> Result<Self, Error> {
-        let wire::Assignment { uid, generation, revision, replicas, pulsar_cluster, component } = assignment;
+        let wire::Assignment {
+            uid,
+            generation,
+            revision,
+            replicas,
+            pulsar_cluster,
+            component,
+            sealed_secrets,
+        } = assignment;
         let uid = names::uid(&uid).map_err(Error::Invalid)?;
         let pulsar = pulsar_cluster
             .ok_or_else(|| Invalid::one("pulsarCluster", Reason::MissingField, "it must be given"))
             .and_then(TryInto::try_into)
             .map_err(Error::Invalid)?;
+        let sealed =
+            sealed_secrets.map(|sealed| sealed::share(*sealed)).transpose().map_err(Error::Invalid)?;
         let decoded = component::decode(&component)?;
         let (name, kind): (FullName, ComponentKind) = (decoded.name.clone(), decoded.kind);
         let assignment = Assignment {
@@ -68,6 +81,7 @@ impl TryFrom<wire::Assignment> for Decoded {
             replicas,
             pulsar: Arc::new(pulsar),
             spec: Arc::from(&component[..]),
+            sealed: sealed.map(Arc::new),
         };
         Ok(Self { assignment, component: decoded })
     }
@@ -120,6 +134,7 @@ mod tests {
             replicas: 2,
             pulsar: Arc::new(pulsar),
             spec: Arc::from(&component::encode(&component)[..]),
+            sealed: None,
         }
     }
 

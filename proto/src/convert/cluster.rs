@@ -6,6 +6,7 @@ use isthmus_model::policy::Taint;
 use isthmus_model::pulsar_cluster::PulsarCluster;
 use isthmus_model::reason::Reason;
 use isthmus_model::resources::Capacity;
+use isthmus_model::sealed::SealingKey;
 
 use super::problems::{Invalid, Path, Problems};
 use super::{names, placement, time};
@@ -18,7 +19,7 @@ impl From<Cluster> for wire::Cluster {
     fn from(cluster: Cluster) -> Self {
         let Cluster { name, labels, taints, cordoned, links, default_pulsar, declared, joined_at, log_index } =
             cluster;
-        let Declared { version, capabilities, capacity } = declared;
+        let Declared { version, capabilities, capacity, sealing_key } = declared;
         Self {
             name: name.into(),
             labels: names::wire_labels(labels),
@@ -29,6 +30,7 @@ impl From<Cluster> for wire::Cluster {
             agent_version: version,
             capabilities,
             capacity: Some(capacity.into()),
+            sealing_key: sealing_key.map(Into::into),
             join_time: Some(time::timestamp(joined_at)),
             log_index: log_index.0,
             ..Self::default()
@@ -71,6 +73,12 @@ pub fn link(link: wire::Link) -> Result<(PulsarClusterName, Link), Invalid> {
     }
 }
 
+impl From<SealingKey> for wire::SealingKey {
+    fn from(key: SealingKey) -> Self {
+        Self { id: key.id().0.to_vec(), public_key: key.0.to_vec() }
+    }
+}
+
 impl From<Capacity> for wire::Capacity {
     fn from(Capacity { cpu_millis, memory_bytes, instances }: Capacity) -> Self {
         Self { cpu_millis, memory_bytes, instances }
@@ -84,17 +92,28 @@ impl From<wire::Capacity> for Capacity {
 }
 
 impl From<Declared> for Declaration {
-    fn from(Declared { version, capabilities, capacity }: Declared) -> Self {
-        Self { version, capabilities, capacity: Some(capacity.into()) }
+    fn from(Declared { version, capabilities, capacity, sealing_key }: Declared) -> Self {
+        let sealing_key = sealing_key.map(|key| key.0.to_vec().into()).unwrap_or_default();
+        Self { version, capabilities, capacity: Some(capacity.into()), sealing_key }
     }
 }
 
 impl TryFrom<Declaration> for Declared {
     type Error = Invalid;
 
-    fn try_from(Declaration { version, capabilities, capacity }: Declaration) -> Result<Self, Invalid> {
+    fn try_from(declaration: Declaration) -> Result<Self, Invalid> {
+        let Declaration { version, capabilities, capacity, sealing_key } = declaration;
         let missing = || Invalid::one("capacity", Reason::MissingField, "say what may be reserved");
-        Ok(Self { version, capabilities, capacity: capacity.ok_or_else(missing)?.into() })
+        let wrong = |error: isthmus_model::name::Invalid| {
+            Invalid::one("sealingKey", Reason::InvalidField, error.rule)
+        };
+        let key = |bytes: &[u8]| SealingKey::from_slice(bytes).map_err(wrong);
+        Ok(Self {
+            version,
+            capabilities,
+            capacity: capacity.ok_or_else(missing)?.into(),
+            sealing_key: (!sealing_key.is_empty()).then(|| key(&sealing_key)).transpose()?,
+        })
     }
 }
 

@@ -27,7 +27,8 @@ pub enum DecodeError {
 /// replicas that are not given are 1, and `auto_ack` and `forward_source_message_property` are on unless they are given.
 ///
 /// `kind` is what the called service is for; the component may repeat it and must not differ from it. Without it the
-/// component must say its kind. Fields that are marked as output are passed over.
+/// component must say its kind. Fields that are marked as output are passed over, and so are sealed secrets: see
+/// [`super::sealed`].
 pub fn draft(component: wire::Component, kind: Option<ComponentKind>) -> Result<Draft, Invalid> {
     let mut problems = Problems::default();
     let draft = read(component, kind, &mut problems);
@@ -36,7 +37,8 @@ pub fn draft(component: wire::Component, kind: Option<ComponentKind>) -> Result<
 }
 
 fn read(component: wire::Component, kind: Option<ComponentKind>, problems: &mut Problems) -> Draft {
-    let wire::Component { kind: written, metadata, placement, spec, status: _ } = component;
+    let wire::Component { kind: written, metadata, placement, spec, status: _, sealed_secrets: _ } =
+        component;
     let root = Path::ROOT;
     let written = read_kind(problems.enumeration(&root.field("kind"), written).unwrap_or_default());
     match (written, kind) {
@@ -91,6 +93,7 @@ impl From<Component> for wire::Component {
             placement: (placement != Placement::default()).then(|| placement.into()),
             spec: Some(Box::new((*spec).into())),
             status: None,
+            sealed_secrets: None,
         }
     }
 }

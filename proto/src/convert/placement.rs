@@ -5,7 +5,7 @@ use isthmus_model::policy::{
 };
 use isthmus_model::reason::Reason;
 
-use super::problems::{Path, Problems};
+use super::problems::{Invalid, Path, Problems};
 use crate::cluster::v1 as cluster;
 use crate::component::v1 as wire;
 
@@ -72,6 +72,13 @@ impl From<TaintEffect> for wire::TaintEffect {
             TaintEffect::Evict => Self::Evict,
         }
     }
+}
+
+/// A placement that stands for itself in a request, what is wrong with it named below `placement`.
+pub fn written(placement: wire::Placement) -> Result<Placement, Invalid> {
+    let (root, mut problems) = (Path::ROOT, Problems::default());
+    let placement = read(placement, &root.field("placement"), &mut problems);
+    problems.finish(placement)
 }
 
 pub(super) fn read(placement: wire::Placement, at: &Path<'_>, problems: &mut Problems) -> Placement {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -23,6 +23,16 @@ pub const START_ERROR_FILE: &str = "start.error";
 /// The program's environment; `None` where the agent wrote none.
 pub(super) fn environment(dir: &Path) -> io::Result<Option<BTreeMap<String, String>>> {
     read(&dir.join(ENVIRONMENT_FILE))
+}
+
+/// Further variables, read to the end. What is wrong with them is said without showing any.
+pub(super) fn variables(from: impl Read) -> io::Result<BTreeMap<String, String>> {
+    const MOST: u64 = 4 << 20;
+    let mut text = Vec::new();
+    if from.take(MOST + 1).read_to_end(&mut text)? as u64 > MOST {
+        return Err(io::Error::other(format!("they have more than {MOST} bytes")));
+    }
+    serde_json::from_slice(&text).map_err(|_| io::Error::other("they are not a JSON object of texts"))
 }
 
 /// Takes away what the run before said of itself.

@@ -97,13 +97,26 @@ fn live(options: &Options, log: &mut Log, signals: Signals) -> Result<Exit, Erro
         Ok(lease) => lease,
         Err(error) => return Ok(not_run(Reason::LeaseExpired, &error)),
     };
-    let environment = match record::environment(&options.dir) {
+    let mut environment = match record::environment(&options.dir) {
         Ok(environment) => environment,
         Err(error) => {
             let file = options.dir.join(record::ENVIRONMENT_FILE);
             return Ok(not_run(Reason::StartFailed, &format!("cannot read {}: {error}", file.display())));
         }
     };
+    if options.more_variables {
+        match record::variables(io::stdin().lock()) {
+            Ok(more) => {
+                let known = environment.get_or_insert_default();
+                for (name, value) in more {
+                    known.entry(name).or_insert(value);
+                }
+            }
+            Err(error) => {
+                return Ok(not_run(Reason::StartFailed, &format!("cannot read further variables: {error}")));
+            }
+        }
+    }
     let (output, input) = io::pipe().map_err(Error::System)?;
     rustix::io::ioctl_fionbio(&output, true).map_err(|error| Error::System(error.into()))?;
     let timer = timerfd_create(TimerfdClockId::Boottime, TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK)

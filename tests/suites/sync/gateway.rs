@@ -169,5 +169,6 @@ fn assignment(uid: Uid, generation: Generation) -> Assignment {
         replicas: 1,
         pulsar: PULSAR.clone(),
         spec: Arc::from(&isthmus_proto::convert::component::encode(&component)[..]),
+        sealed: None,
     }
 }

@@ -9,6 +9,7 @@ use isthmus_model::order::Generation;
 use isthmus_model::package::PackageRef;
 use isthmus_model::policy::Placement;
 use isthmus_model::pulsar_cluster::PulsarCluster;
+use isthmus_sealing::Values;
 use serde_json::json;
 
 use super::*;
@@ -98,6 +99,7 @@ impl Case {
             replicas: 2,
             pulsar: std::sync::Arc::new(self.pulsar.clone()),
             spec: std::sync::Arc::from([]),
+            sealed: None,
         };
         let interpreter =
             |program: &str| Ok(Interpreter { program: program.into(), home: "/opt/pulsar".into() });
@@ -166,6 +168,7 @@ fn a_java_function_with_everything() {
         cert_secret: None,
     });
     case.secrets = Secrets {
+        sealed: Values::default(),
         environment: BTreeMap::from([("PASSWORD".to_owned(), "hunter2".to_owned())]),
         auth: Some(Auth {
             plugin: "org.apache.pulsar.client.impl.auth.AuthenticationToken".into(),

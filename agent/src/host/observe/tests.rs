@@ -18,6 +18,7 @@ fn record(generation: u64, restarts: u64) -> Record {
         command: Digest([7; 32]),
         ports: Pair::default(),
         restarts,
+        sealed: false,
     }
 }
 

@@ -60,6 +60,7 @@ impl World {
                         command: *command,
                         ports: Pair::default(),
                         restarts: *restarts,
+                        sealed: false,
                     });
                 }
                 (Action::Note(_) | Action::Start(..), _) => panic!("only what is wanted is started or noted"),

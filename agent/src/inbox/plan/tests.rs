@@ -17,6 +17,7 @@ fn uid(n: u8) -> Uid {
 
 fn assignment(n: u8, generation: u64) -> Arc<Assignment> {
     Arc::new(Assignment {
+        sealed: None,
         uid: uid(n),
         name: FullName::new("public", "default", &format!("f{n}")).unwrap(),
         kind: ComponentKind::Function,

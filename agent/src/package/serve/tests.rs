@@ -32,6 +32,7 @@ fn function(n: u128, generation: u64, digest: Digest) -> Arc<Assignment> {
         spec: Box::new(spec),
     };
     Arc::new(Assignment {
+        sealed: None,
         uid: Uid(Uuid::from_u128(n)),
         name,
         kind: ComponentKind::Function,

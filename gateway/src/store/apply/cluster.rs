@@ -78,7 +78,12 @@ pub(super) fn changed(state: &mut State, commit: &Commit, name: &ClusterName, ch
             identity.succeed(certificate.clone(), commit.time);
             identity.renewal = renewal.unwrap_or(identity.renewal);
         }),
-        ClusterChange::Declare(declared) => cluster.declared = declared.clone(),
+        ClusterChange::Declare(declared) => {
+            let known = std::mem::replace(&mut cluster.declared, declared.clone());
+            if known.sealing_key.is_some_and(|key| declared.sealing_key != Some(key)) {
+                drive_away_sealed(state, id);
+            }
+        }
         ClusterChange::Update { labels, taints } => {
             cluster.labels.clone_from(labels);
             let known = std::mem::replace(&mut cluster.taints, taints.clone());
@@ -124,9 +129,12 @@ pub(super) fn changed(state: &mut State, commit: &Commit, name: &ClusterName, ch
 /// each of them.
 fn helped(change: &ClusterChange) -> &'static [Reason] {
     match change {
-        ClusterChange::Declare(_) => {
-            &[Reason::MissingCapability, Reason::InsufficientCapacity, Reason::SpreadUnsatisfied]
-        }
+        ClusterChange::Declare(_) => &[
+            Reason::MissingCapability,
+            Reason::NotSealed,
+            Reason::InsufficientCapacity,
+            Reason::SpreadUnsatisfied,
+        ],
         ClusterChange::Health(_) => &[Reason::Disconnected, Reason::SpreadUnsatisfied],
         ClusterChange::Update { .. } => {
             &[Reason::SelectorMismatch, Reason::UntoleratedTaint, Reason::SpreadUnsatisfied]
@@ -152,6 +160,17 @@ fn identify(state: &mut State, id: ClusterId, change: impl FnOnce(&mut Identity)
 fn drive_away(state: &mut State, id: ClusterId) {
     for (_, uid) in members(state, id) {
         state.waiting.drive(uid);
+    }
+}
+
+/// What travels with secrets that the cluster cannot open any more cannot be started there again: it goes where it can be, if
+/// there is such a place, and else stays.
+fn drive_away_sealed(state: &mut State, id: ClusterId) {
+    for (slot, uid) in members(state, id) {
+        let component = state.components.get(slot);
+        if component.is_some_and(|component| !component.current.demand.sealed_for.is_empty()) {
+            state.waiting.drive(uid);
+        }
     }
 }
 

@@ -45,7 +45,11 @@ pub(super) fn update(state: &mut State, commit: &Commit, write: &Write, uid: Uid
 
 fn version(state: &mut State, commit: &Commit, write: &Write, revision: Revision) -> Version {
     state.packages.hold(&write.packages);
-    let details = Details { labels: write.labels.clone(), packages: write.packages.clone() };
+    let details = Details {
+        labels: write.labels.clone(),
+        packages: write.packages.clone(),
+        sealed: write.sealed.clone(),
+    };
     Version {
         revision,
         spec: write.spec.clone(),

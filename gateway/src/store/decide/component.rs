@@ -97,7 +97,8 @@ fn update(
     let same = current.spec == write.spec
         && current.demand == write.demand
         && current.details.labels == write.labels
-        && current.details.packages == write.packages;
+        && current.details.packages == write.packages
+        && current.details.sealed == write.sealed;
     if same {
         let change = Change::Unchanged { uid: component.uid, revision: current.revision };
         return Ok(Verdict::Nothing(Outcome { index: state.applied, change }));

@@ -11,6 +11,8 @@ use isthmus_model::name::{
 use isthmus_model::order::{Generation, Revision};
 use isthmus_model::policy::Placement;
 use isthmus_model::resources::Capacity;
+use isthmus_model::sealed::{SealedSecrets, SealingKeyId};
+use isthmus_proto::component::v1::SealedSecrets as SealedMessage;
 use prost::{Message, Oneof};
 
 use super::{BadField, array};
@@ -82,6 +84,8 @@ struct WriteRecord {
     labels: Vec<LabelRecord>,
     #[prost(bytes = "bytes", repeated, tag = "8")]
     packages: Vec<Bytes>,
+    #[prost(message, optional, boxed, tag = "9")]
+    sealed: Option<Box<SealedMessage>>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -148,6 +152,8 @@ pub(crate) struct DemandRecord {
     /// JSON; empty means the default policy.
     #[prost(bytes = "bytes", tag = "8")]
     policy: Bytes,
+    #[prost(bytes = "bytes", repeated, tag = "9")]
+    sealed_for: Vec<Bytes>,
 }
 
 /// A label as bytes.
@@ -170,6 +176,7 @@ impl DemandRecord {
             instances: demand.each.instances,
             pulsar: demand.pulsar.as_ref().map(ToString::to_string).unwrap_or_default(),
             policy: if demand.policy == Placement::default() { Bytes::new() } else { json(&demand.policy) },
+            sealed_for: demand.sealed_for.iter().map(|key| Bytes::copy_from_slice(&key.0)).collect(),
         }
     }
 
@@ -193,6 +200,11 @@ impl DemandRecord {
             } else {
                 parse("policy", &self.policy)?
             },
+            sealed_for: self
+                .sealed_for
+                .iter()
+                .map(|key| array("sealing key id", key).map(SealingKeyId))
+                .collect::<Result<_, _>>()?,
         })
     }
 }
@@ -291,7 +303,27 @@ fn write_record(write: &Write) -> WriteRecord {
         demand: Some(DemandRecord::new(&write.demand)),
         labels: LabelRecord::all(&write.labels),
         packages: write.packages.iter().map(|digest| Bytes::copy_from_slice(&digest.0)).collect(),
+        sealed: write.sealed.as_deref().map(|sealed| Box::new(sealed.into())),
     }
+}
+
+/// Sealed secrets as they are kept: none as no bytes at all.
+pub(crate) fn sealed_bytes(sealed: Option<&SealedSecrets>) -> Bytes {
+    let message = sealed.map(SealedMessage::from);
+    message.map(|message| message.encode_to_vec().into()).unwrap_or_default()
+}
+
+pub(crate) fn parse_sealed(bytes: &[u8]) -> Result<Option<Arc<SealedSecrets>>, BadField> {
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    let message = SealedMessage::decode(bytes).map_err(|error| BadField::new("sealed secrets", error))?;
+    read_sealed(message).map(Some)
+}
+
+fn read_sealed(message: SealedMessage) -> Result<Arc<SealedSecrets>, BadField> {
+    let sealed = isthmus_proto::convert::sealed::share(message);
+    sealed.map(Arc::new).map_err(|error| BadField::new("sealed secrets", error))
 }
 
 fn parse_write(uid: &[u8], record: WriteRecord) -> Result<Write, BadField> {
@@ -314,6 +346,7 @@ fn parse_write(uid: &[u8], record: WriteRecord) -> Result<Write, BadField> {
             .iter()
             .map(|digest| array("package", digest).map(Digest))
             .collect::<Result<_, _>>()?,
+        sealed: record.sealed.map(|sealed| read_sealed(*sealed)).transpose()?,
     })
 }
 

@@ -7,6 +7,7 @@ use isthmus_model::component::ComponentKind;
 use isthmus_model::name::{ComponentName, Digest, Labels, Uid};
 use isthmus_model::order::{Generation, LogIndex, Revision, UnixMillis};
 use isthmus_model::resources::Capacity;
+use isthmus_model::sealed::SealedSecrets;
 
 use super::namespaces::NamespaceId;
 use crate::placement::Refusals;
@@ -44,6 +45,8 @@ pub struct Details {
     pub labels: Labels,
     /// Packages that it needs.
     pub packages: Vec<Digest>,
+    /// Secrets that travel with it. Here, because a version without any then takes no room for them.
+    pub sealed: Option<Arc<SealedSecrets>>,
 }
 
 /// What a cluster was told of a component.

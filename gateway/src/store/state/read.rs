@@ -428,6 +428,8 @@ impl<'s> DesiredView<'s> {
         if entry.removed {
             return Some(Item::Removed(Removal { uid, generation: entry.generation }));
         }
+        let version = view.component.version(entry.revision)?;
+        let own_key = || self.state.sites.get(self.id)?.cluster.declared.sealing_key.map(|key| key.id());
         Some(Item::Assigned(Assignment {
             uid,
             name: view.name(),
@@ -436,7 +438,8 @@ impl<'s> DesiredView<'s> {
             revision: entry.revision,
             replicas: entry.replicas,
             pulsar: self.cluster.seen.get(&entry.pulsar)?.clone(),
-            spec: view.component.version(entry.revision)?.spec.clone(),
+            spec: version.spec.clone(),
+            sealed: version.details.sealed.as_ref().map(|sealed| Arc::new(sealed.share(own_key()))),
         }))
     }
 

@@ -11,6 +11,7 @@ use isthmus_model::order::UnixMillis;
 use isthmus_model::policy::{Mode, Operator, Placement, Requirement, Selector};
 use isthmus_model::pulsar_cluster::PulsarCluster;
 use isthmus_model::resources::Capacity;
+use isthmus_model::sealed::{SealedKey, SealedSecrets, SealedValue, SealingKey};
 
 use crate::placement::{Cache, Demand};
 use crate::store::apply::apply;
@@ -161,6 +162,7 @@ pub(crate) fn capacity(room: u64) -> ClusterChange {
         version: "1".to_owned(),
         capabilities: vec!["java".to_owned(), "python".to_owned()],
         capacity,
+        sealing_key: None,
     })
 }
 
@@ -217,6 +219,7 @@ pub(crate) fn function(name: &str) -> Function {
         each: Capacity { cpu_millis: 100, memory_bytes: 1 << 20, instances: 1 },
         pulsar: None,
         policy: Placement::default(),
+        sealed_for: Box::default(),
     };
     Function {
         write: Write {
@@ -228,6 +231,7 @@ pub(crate) fn function(name: &str) -> Function {
             demand: Arc::default(),
             labels: Labels::new(),
             packages: Vec::new(),
+            sealed: None,
         },
         demand,
     }
@@ -272,6 +276,18 @@ impl Function {
 
     pub(crate) fn with(mut self, change: impl FnOnce(&mut Write)) -> Self {
         change(&mut self.write);
+        self
+    }
+
+    /// One secret, its ciphertext made of `byte`, sealed for the keys that consist of these bytes.
+    pub(crate) fn sealed(mut self, byte: u8, keys: &[u8]) -> Self {
+        let sealed = SealedKey { encapsulated: [byte; 32], ciphertext: [byte; 48] };
+        let keys = keys.iter().map(|n| (SealingKey([*n; 32]).id(), sealed.clone()));
+        let value = SealedValue { nonce: [byte; 12], ciphertext: vec![byte; 20].into() };
+        let values = Arc::new([("SECRET".to_owned(), value)].into());
+        let sealed = SealedSecrets { keys: keys.collect(), values };
+        self.demand.sealed_for = sealed.keys.keys().copied().collect();
+        self.write.sealed = Some(Arc::new(sealed));
         self
     }
 

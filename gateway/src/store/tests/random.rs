@@ -2,11 +2,12 @@
 
 use hashbrown::HashMap;
 use isthmus_model::access::Scope;
-use isthmus_model::cluster::Health;
+use isthmus_model::cluster::{Declared, Health};
 use isthmus_model::name::ClusterName;
 use isthmus_model::order::{LogIndex, UnixMillis};
 use isthmus_model::policy::{Mode, Spread, Taint, TaintEffect};
 use isthmus_model::resources::Capacity;
+use isthmus_model::sealed::SealingKey;
 use isthmus_model::set_digest::SetDigest;
 use proptest::prelude::*;
 
@@ -47,6 +48,8 @@ enum Act {
 #[derive(Debug, Clone)]
 enum Change {
     Capacity(u64),
+    /// It makes a key for secrets.
+    Key(u8),
     Health(Health),
     Taint(Option<TaintEffect>),
     Cordon(bool),
@@ -65,13 +68,17 @@ struct Shape {
     spread: Option<(u32, u32, bool)>,
     only: Option<usize>,
     spec: u8,
+    /// Keys that its secrets are sealed for; none means that it has none.
+    sealed: Vec<u8>,
 }
 
 fn shape() -> impl Strategy<Value = Shape> {
     let mode = prop_oneof![Just(Mode::Singleton), Just(Mode::Divided), Just(Mode::Replicated)];
     let spread = proptest::option::weighted(0.3, (0u32..3, 0u32..3, any::<bool>()));
-    (0u32..5, 0u32..2, 1u64..3, mode, 0u32..4, spread, proptest::option::weighted(0.2, 0usize..4), 0u8..3)
-        .prop_map(|(replicas, extra, each, mode, most, spread, only, spec)| Shape {
+    let sealed = prop_oneof![4 => Just(Vec::new()), 1 => proptest::collection::vec(0u8..4, 1..4)];
+    let only = proptest::option::weighted(0.2, 0usize..4);
+    (0u32..5, 0u32..2, 1u64..3, mode, 0u32..4, spread, only, 0u8..3, sealed).prop_map(
+        |(replicas, extra, each, mode, most, spread, only, spec, sealed)| Shape {
             replicas,
             extra,
             each,
@@ -80,7 +87,9 @@ fn shape() -> impl Strategy<Value = Shape> {
             spread,
             only,
             spec,
-        })
+            sealed,
+        },
+    )
 }
 
 fn act() -> impl Strategy<Value = Act> {
@@ -92,6 +101,7 @@ fn act() -> impl Strategy<Value = Act> {
     ]);
     let change = prop_oneof![
         3 => (0u64..12).prop_map(Change::Capacity),
+        2 => (0u8..4).prop_map(Change::Key),
         3 => health.prop_map(Change::Health),
         2 => taint.prop_map(Change::Taint),
         1 => any::<bool>().prop_map(Change::Cordon),
@@ -137,6 +147,9 @@ fn write(name: u8, shape: &Shape, count: u64) -> Command {
     if let Some(only) = shape.only {
         function = function.on(&[CLUSTERS[only]]);
     }
+    if !shape.sealed.is_empty() {
+        function = function.sealed(shape.spec, &shape.sealed);
+    }
     function.apply()
 }
 
@@ -154,6 +167,12 @@ fn run(store: &mut Store, act: &Act) {
                 known.map(|cluster| (cluster.labels.clone(), cluster.taints.clone())).unwrap_or_default();
             let change = match change {
                 Change::Capacity(room) => capacity(*room),
+                Change::Key(n) => {
+                    let known =
+                        store.state.cluster(&name(cluster)).map(|view| view.cluster().declared.clone());
+                    let sealing_key = Some(SealingKey([*n; 32]));
+                    ClusterChange::Declare(Declared { sealing_key, ..known.unwrap_or_default() })
+                }
                 Change::Health(health) => ClusterChange::Health(*health),
                 Change::Taint(effect) => ClusterChange::Update {
                     labels: held,

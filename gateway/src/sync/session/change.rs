@@ -105,6 +105,7 @@ impl Change {
         while bytes < PART_BYTES && upserts.len() < PART_ITEMS {
             let Some(assignment) = self.upserts.next() else { break };
             bytes += assignment.spec.len();
+            bytes += assignment.sealed.as_ref().map_or(0, |sealed| sealed.size());
             upserts.push(wire::Assignment::from(&assignment));
         }
         let last = self.upserts.as_slice().is_empty();

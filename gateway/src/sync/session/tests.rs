@@ -128,6 +128,7 @@ fn assignment(uid: Uid, generation: Generation) -> Assignment {
             peers: Vec::new(),
         }),
         spec: Arc::from(&b"spec"[..]),
+        sealed: None,
     }
 }
 
