@@ -2,3 +2,4 @@
 //! in here are the ones that are skipped.
 
 mod functions;
+mod servers;

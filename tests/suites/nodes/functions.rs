@@ -1,7 +1,7 @@
 //! What a person applies with kubectl runs in a pod and passes messages, without any gateway.
 
 use anyhow::{Context, Result};
-use isthmus_testbed::isthmus::charts::{FUNCTIONS, Release, ServerImages};
+use isthmus_testbed::isthmus::charts::{FUNCTIONS, Release};
 use isthmus_testbed::kubernetes::Cluster;
 use isthmus_testbed::traffic::{Load, Schema};
 use isthmus_testbed::{ImageServer, Pulsar, PulsarOptions, Traffic};
@@ -81,7 +81,7 @@ async fn functions_in_java_and_python_that_were_written_for_function_mesh_pass_m
 {
     let world = World::get().await?;
     world.cache.node_images().await?;
-    let images = ServerImages::build(&world.cache, &world.programs).await?;
+    let images = world.programs.images(&world.cache).await?;
     let cluster = Cluster::start(&world.cache).await?;
     let pulsar = Pulsar::start(&world.cache, PulsarOptions::named("east").reachable_from_clusters()).await?;
     let traffic = world.traffic().await?;

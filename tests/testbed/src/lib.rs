@@ -41,7 +41,7 @@ pub mod fs;
 
 pub use cache::Cache;
 pub use etcd::Etcd;
-pub use provision::{ImageServer, KubernetesHome, NodeImages, ProgramImage, PulsarHome, PythonVenv};
+pub use provision::{ImageServer, KubernetesHome, NodeImages, ProgramImages, PulsarHome, PythonVenv};
 pub use pulsar::{Pulsar, PulsarOptions};
 pub use run::Run;
 pub use tools::Missing;

@@ -31,7 +31,7 @@ use crate::{
     tools::Missing,
 };
 
-pub use images::{NodeImages, ProgramImage, Server as ImageServer};
+pub use images::{NodeImages, ProgramImages, Server as ImageServer};
 pub use kubernetes::KubernetesHome;
 pub use pulsar::PulsarHome;
 pub use python::PythonVenv;

@@ -6,10 +6,9 @@ use serde_json::{Value, json};
 
 use super::{Cli, Error, Programs, overlay};
 use crate::{
-    cache::Cache,
     fs,
     kubernetes::{Client, ClientError, Cluster},
-    provision::{ImageServer, NodeImages, ProgramImage},
+    provision::{ImageServer, NodeImages, ProgramImages},
 };
 
 /// Where our servers are.
@@ -27,33 +26,6 @@ const PROFILE: &str = "/var/lib/isthmus-gateway/profile.yaml";
 /// How long a server may take to be ready on a busy machine.
 const PATIENCE: &str = "--timeout=240s";
 
-/// The images of our servers, made from the programs of this checkout.
-#[derive(Debug)]
-pub struct ServerImages {
-    gateway: ProgramImage,
-    agent: ProgramImage,
-}
-
-impl ServerImages {
-    /// Builds both; gone with this value.
-    pub async fn build(cache: &Cache, programs: &Programs) -> Result<Self, Error> {
-        let build = async |server, program: &Path| {
-            ProgramImage::build(cache, server, program).await.map_err(Error::Image)
-        };
-        Ok(Self {
-            gateway: build(ImageServer::Gateway, &programs.gateway).await?,
-            agent: build(ImageServer::Agent, &programs.agent).await?,
-        })
-    }
-
-    fn of(&self, server: ImageServer) -> &ProgramImage {
-        match server {
-            ImageServer::Gateway => &self.gateway,
-            ImageServer::Agent => &self.agent,
-        }
-    }
-}
-
 /// One of our servers in a cluster.
 #[derive(Debug)]
 pub struct Release<'a> {
@@ -66,11 +38,11 @@ impl<'a> Release<'a> {
     pub async fn install(
         cluster: &'a Cluster,
         server: ImageServer,
-        images: &ServerImages,
+        images: &ProgramImages,
         values: &Value,
     ) -> Result<Self, Error> {
         let release = Self { cluster, server };
-        cluster.import(images.of(server).archive()).await.map_err(Error::Cluster)?;
+        cluster.import(images.archive()).await.map_err(Error::Cluster)?;
         cluster.provide_volume(&format!("data-{}-0", release.name())).await.map_err(Error::Cluster)?;
         prepare(cluster).await?;
         release.upgrade(values).await?;

@@ -10,7 +10,11 @@ use serde::Deserialize;
 use tokio::process::Command;
 
 use super::Error;
-use crate::{cache::Cache, cargo::cargo};
+use crate::{
+    cache::Cache,
+    cargo::cargo,
+    provision::{ImageServer, ProgramImages},
+};
 
 const PACKAGES: [&str; 4] = ["isthmus-gateway", "isthmus-agent", "isthmus-cli", "isthmus-runner"];
 
@@ -68,6 +72,12 @@ impl Programs {
             cli: find("isthmus")?,
             runner: find("isthmus-runner")?,
         })
+    }
+
+    /// Images of gateway and agent, for clusters.
+    pub async fn images(&self, cache: &Cache) -> Result<ProgramImages, Error> {
+        let programs = [(ImageServer::Gateway, &*self.gateway), (ImageServer::Agent, &*self.agent)];
+        ProgramImages::build(cache, &programs).await.map_err(Error::Image)
     }
 }
 

@@ -36,6 +36,7 @@ impl Cluster {
         place.make_cgroups().map_err(Error::Place)?;
         let namespace = Namespace::create(&run, &home).await?;
         place.link(namespace.init()).map_err(Error::Place)?;
+        namespace.masquerade(&place.pods())?;
         let faults = Faults::prepare(&namespace)?;
         let site = Site::namespace(namespace.enter_network(), place.address());
         let mut plane = ControlPlane::prepare(Arc::clone(&run), home.clone(), site, Extent::Whole)?;

@@ -81,7 +81,7 @@ impl Faults {
             "*mangle\n:{INBOUND} - [0:0]\n:{OUTBOUND} - [0:0]\n\
              -A PREROUTING -i eth0 -j {INBOUND}\n-A POSTROUTING -o eth0 -j {OUTBOUND}\nCOMMIT\n"
         );
-        restore(namespace, &rules)?;
+        namespace.restore(&rules)?;
         Ok(Self::default())
     }
 
@@ -111,7 +111,7 @@ impl Faults {
             drop(previous);
             self.delayer = Some(delayer(run, namespace, &delays).await?);
         }
-        restore(namespace, &rules(&self.all))
+        namespace.restore(&rules(&self.all))
     }
 }
 
@@ -150,11 +150,6 @@ fn target(index: usize, effect: Effect) -> String {
         }
         Effect::Delay(_) => format!("-j NFQUEUE --queue-num {index}"),
     }
-}
-
-fn restore(namespace: &Namespace, rules: &str) -> Result<(), Error> {
-    // Another that changes rules at this moment is waited for.
-    namespace.feed(&["iptables-restore", "--noflush", "--wait", "5"], rules)
 }
 
 /// Starts what holds packets back and waits until it does.

@@ -29,6 +29,9 @@ echo 1 >/proc/sys/net/ipv4/ip_forward
 for bridged in /proc/sys/net/bridge/bridge-nf-call-iptables; do [ ! -e $bridged ] || echo 1 >$bridged; done
 ";
 
+/// The rules for pods that speak to other clusters.
+const MASQUERADE: &str = "ISTHMUS-PODS";
+
 /// Held open by a process that does nothing else; dropping this ends all that runs in there.
 #[derive(Debug)]
 pub(super) struct Namespace {
@@ -53,6 +56,21 @@ impl Namespace {
         namespace.feed(&["/bin/sh"], PRIVATE)?;
         namespace.feed(&["/bin/sh"], FORWARDING)?;
         Ok(namespace)
+    }
+
+    /// Has pods speak to other clusters as their node does: nobody there has a way back to a pod. The host has one, and sees who speaks.
+    pub(super) fn masquerade(&self, pods: &str) -> Result<(), Error> {
+        let host = host::Bridge::address();
+        let rules = format!(
+            "*nat\n:{MASQUERADE} - [0:0]\n-A {MASQUERADE} -d {host} -j RETURN\n-A {MASQUERADE} -j MASQUERADE\n\
+             -A POSTROUTING -s {pods} -o eth0 -j {MASQUERADE}\nCOMMIT\n"
+        );
+        self.restore(&rules)
+    }
+
+    /// Changes rules for packets. Another that changes them at this moment is waited for.
+    pub(super) fn restore(&self, rules: &str) -> Result<(), Error> {
+        self.feed(&["iptables-restore", "--noflush", "--wait", "5"], rules)
     }
 
     /// The first process, as the host counts.

@@ -6,7 +6,7 @@ mod node;
 mod program;
 
 pub use node::NodeImages;
-pub use program::{ProgramImage, Server};
+pub use program::{ProgramImages, Server};
 
 /// The full name under which nodes know an image of ours.
 fn reference(image: &str, tag: &str) -> String {

@@ -20,6 +20,9 @@ const COLLECTOR: &str = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1";
 /// The script writes a log of collections for every start unless it is given something else.
 const COLLECTOR_LOG: &str = "-Xlog:disable -Xlog:all=warning:stderr";
 
+/// What the server unpacks goes here, below its directory: it leaves its native libraries where it put them.
+const TEMPORARY: &str = "tmp";
+
 const CONFIGURATION: &str = "standalone.conf";
 
 /// Every port that a server listens on.
@@ -56,6 +59,7 @@ pub(super) fn configure(
     security: Option<&Security>,
     dir: &Path,
 ) -> Result<(), fs::Error> {
+    fs::create_dir(&dir.join(TEMPORARY))?;
     let shipped = fs::read(&home.dir().join("conf").join(CONFIGURATION))?;
     let mut settings = vec![
         ("clusterName", options.cluster.clone()),
@@ -95,6 +99,8 @@ pub(super) fn program(home: &PulsarHome, options: &PulsarOptions, ports: &Ports,
         .env("PULSAR_MEM", MEMORY)
         .env("PULSAR_GC", COLLECTOR)
         .env("PULSAR_GC_LOG", COLLECTOR_LOG)
+        // Java reads this variable itself, and knows quotes, which the script does not.
+        .env("JDK_JAVA_OPTIONS", format!("-Djava.io.tmpdir=\"{}\"", dir.join(TEMPORARY).display()))
         .cwd(dir);
     program = if options.state_store {
         // The table service exists only beside ZooKeeper.

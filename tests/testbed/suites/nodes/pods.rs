@@ -3,7 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use isthmus_testbed::{
-    Cache, ImageServer, NodeImages, ProgramImage, Pulsar, PulsarOptions,
+    Cache, ImageServer, NodeImages, ProgramImages, Pulsar, PulsarOptions,
     kubernetes::{Client, Cluster},
     wait::until,
 };
@@ -191,8 +191,8 @@ async fn a_server_of_ours_becomes_an_image_that_runs_as_nobody_special() -> anyh
     let cache = Cache::from_env()?;
     let cluster = cluster(&cache).await?;
     // What the program does is its own business: this one tells who runs it, and ends.
-    let image = ProgramImage::build(&cache, ImageServer::Agent, Path::new("/usr/bin/id")).await?;
-    cluster.import(image.archive()).await?;
+    let images = ProgramImages::build(&cache, &[(ImageServer::Agent, Path::new("/usr/bin/id"))]).await?;
+    cluster.import(images.archive()).await?;
     let kubectl = cluster.control_plane().kubectl();
     let pod = json!({
         "apiVersion": "v1",

@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 
 use anyhow::{Context, Result};
 use isthmus_testbed::{
-    Cache, ImageServer, Pulsar, PulsarOptions, Run, Traffic,
+    Cache, ImageServer, ProgramImages, Pulsar, PulsarOptions, Run, Traffic,
     isthmus::{
         Cli, Programs,
-        charts::{self, Release, ServerImages},
+        charts::{self, Release},
     },
     kubernetes::{self, Cluster, Flow},
     progress::Step,
@@ -46,7 +46,7 @@ impl Stage {
         cache.node_images().await?;
         let traffic = Traffic::provide(&cache).await?;
         let programs = Programs::build(&cache).await?;
-        let images = ServerImages::build(&cache, &programs).await?;
+        let images = programs.images(&cache).await?;
 
         let step = Step::begin("Starting two Kubernetes clusters, and a Pulsar for each");
         // One after the other: two that start at once on two cores take as long.
@@ -141,7 +141,7 @@ impl Scene for Stage {
 /// Installs the gateway, to be reached at this address of a node.
 async fn install_gateway<'a>(
     cluster: &'a Cluster,
-    images: &ServerImages,
+    images: &ProgramImages,
     address: SocketAddr,
 ) -> Result<Release<'a>> {
     let values = json!({
@@ -163,7 +163,7 @@ async fn join(
     name: &str,
     cluster: &Cluster,
     pulsar: &Pulsar,
-    images: &ServerImages,
+    images: &ProgramImages,
     gateway: SocketAddr,
 ) -> Result<()> {
     let token = cli.call(&["cluster", "join-token", name, "--labels", &format!("region={name}")]).await?;

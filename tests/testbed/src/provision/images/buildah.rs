@@ -71,7 +71,8 @@ impl Buildah {
         layout: &Path,
     ) -> Result<(), Error> {
         let target = format!("oci:{}:{tag}", layout.display());
-        workshop.run("buildah push", self.program().args(["push", tag, &target])).await
+        let push = ["push", "--disable-compression", tag, &target];
+        workshop.run("buildah push", self.program().args(push)).await
     }
 
     /// In a mount namespace of its own, so that no mount outlives it.

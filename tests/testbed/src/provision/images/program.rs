@@ -10,8 +10,10 @@ use super::{
 use crate::{
     cache::Cache,
     fs::{self, Attempted},
+    process::Program,
     progress::Step,
     run::Run,
+    tools::TAR,
 };
 
 const GATEWAY: &str = include_str!("../../../../../deploy/images/gateway/Containerfile");
@@ -47,47 +49,53 @@ impl Server {
     }
 }
 
-/// An archive of an image. It is not kept in the cache, because the next build of the program makes another; it goes with this
-/// value.
+/// An archive of images, which share what they begin with. It is not kept in the cache, because the next build of the programs makes
+/// others; it goes with this value.
 #[derive(Debug)]
-pub struct ProgramImage {
+pub struct ProgramImages {
     archive: PathBuf,
     _run: Run,
 }
 
-impl ProgramImage {
-    /// Builds the image of a server from its program.
-    pub async fn build(cache: &Cache, server: Server, program: &Path) -> Result<Self, Error> {
-        const ITEM: &str = "an image";
+impl ProgramImages {
+    /// Builds the images of servers from their programs.
+    pub async fn build(cache: &Cache, programs: &[(Server, &Path)]) -> Result<Self, Error> {
+        const ITEM: &str = "images of programs";
 
         let debian = cache.debian_image().await?;
         let run =
-            Run::create(cache, "image").map_err(|source| Error::Cache { item: ITEM.to_owned(), source })?;
-        let tag = server.image();
+            Run::create(cache, "images").map_err(|source| Error::Cache { item: ITEM.to_owned(), source })?;
         let dir = run.dir().to_owned();
-        let step = Step::begin(format!("Building the image {tag}"));
+        let names: Vec<_> = programs.iter().map(|(server, _)| server.name()).collect();
+        let step = Step::begin(format!("Building images of {}", names.join(" and ")));
         let mut workshop = Workshop { item: ITEM, run, dir, step };
         let context = workshop.dir.join("context");
         fs::create_dir(&context).map_err(|error| workshop.refused(error))?;
-        let copied = std::fs::copy(program, context.join(format!("isthmus-{}", server.name())));
-        copied.attempted("copy", program).map_err(|error| workshop.refused(error))?;
+        let layout = workshop.dir.join("layout");
 
         let buildah = Buildah::new(&workshop);
         buildah.take(&mut workshop, &debian).await?;
         let base = debian::tag();
-        let image =
-            Build { tag: &tag, base: Some(&base), containerfile: server.containerfile(), context: &context };
-        buildah.build(&mut workshop, image).await?;
-        let archive = workshop.dir.join("image.tar");
-        buildah.archive(&mut workshop, &tag, &archive).await?;
-        for done in [context, workshop.dir.join("storage")] {
+        for (server, program) in programs {
+            let copied = std::fs::copy(program, context.join(format!("isthmus-{}", server.name())));
+            copied.attempted("copy", program).map_err(|error| workshop.refused(error))?;
+            let tag = server.image();
+            let containerfile = server.containerfile();
+            let image = Build { tag: &tag, base: Some(&base), containerfile, context: &context };
+            buildah.build(&mut workshop, image).await?;
+            buildah.export(&mut workshop, &tag, &layout).await?;
+        }
+        let archive = workshop.dir.join("images.tar");
+        let tar = Program::new(TAR.find()?).args(["--create", "--file"]).arg(&archive);
+        workshop.run("tar", tar.arg("--directory").arg(&layout).arg(".")).await?;
+        for done in [context, layout, workshop.dir.join("storage")] {
             fs::remove_dir(&done).map_err(|error| workshop.refused(error))?;
         }
         workshop.step.done();
         Ok(Self { archive, _run: workshop.run })
     }
 
-    /// The archive, to be imported by each cluster that runs it.
+    /// The archive, to be imported by each cluster that runs them.
     pub fn archive(&self) -> &Path {
         &self.archive
     }
