@@ -1,7 +1,7 @@
 //! What a person applies with kubectl runs in a pod and passes messages, without any gateway.
 
 use anyhow::{Context, Result};
-use isthmus_testbed::isthmus::charts::{FUNCTIONS, Release};
+use isthmus_testbed::isthmus::charts::{FUNCTIONS, Release, prepare};
 use isthmus_testbed::kubernetes::Cluster;
 use isthmus_testbed::traffic::Schema;
 use isthmus_testbed::{ImageServer, Pulsar, PulsarOptions};
@@ -29,7 +29,8 @@ async fn functions_in_java_and_python_that_were_written_for_function_mesh_pass_m
     let cluster = Box::pin(Cluster::start(&world.cache)).await?;
     let pulsar = Pulsar::start(&world.cache, PulsarOptions::named("east").reachable_from_clusters()).await?;
     let traffic = world.traffic().await?;
-    let agent = Release::install(&cluster, ImageServer::Agent, &images, &Value::Null).await?;
+    prepare(&cluster, &images).await?;
+    let agent = Release::install(&cluster, ImageServer::Agent, &Value::Null).await?;
     agent.ready().await?;
 
     let java = ("java", json!({ "jar": "/pulsar/examples/api-examples.jar" }));

@@ -3,7 +3,7 @@
 
 use anyhow::Result;
 use isthmus_testbed::isthmus::Cli;
-use isthmus_testbed::isthmus::charts::{FUNCTIONS, JOIN_TOKEN, NAMESPACE, Release, put_join_token};
+use isthmus_testbed::isthmus::charts::{FUNCTIONS, JOIN_TOKEN, NAMESPACE, Release, prepare, put_join_token};
 use isthmus_testbed::kubernetes::Cluster;
 use isthmus_testbed::traffic::Schema;
 use isthmus_testbed::{ImageServer, Pulsar, PulsarOptions};
@@ -55,13 +55,14 @@ async fn a_gateway_and_an_agent_in_pods_join_run_a_package_and_are_the_same_afte
         "advertise": [address],
         "service": { "type": "NodePort", "nodePort": PORT },
     });
-    let gateway = Release::install(&cluster, ImageServer::Gateway, &images, &values).await?;
+    prepare(&cluster, &images).await?;
+    let gateway = Release::install(&cluster, ImageServer::Gateway, &values).await?;
     gateway.ready().await?;
     let cli = gateway.administrator(&world.programs, &dir.path().join("cli.yaml")).await?;
     let token = cli.call(&["cluster", "join-token", INSIDE, "--labels", "region=eu"]).await?;
     put_join_token(&cluster, token.trim()).await?;
     let values = json!({ "gateways": [address], "joinToken": { "existingSecret": JOIN_TOKEN } });
-    let agent = Release::install(&cluster, ImageServer::Agent, &images, &values).await?;
+    let agent = Release::install(&cluster, ImageServer::Agent, &values).await?;
     agent.ready().await?;
     healthy(&cli).await?;
 

@@ -63,6 +63,7 @@ async fn act(stage: &mut Stage, options: Options) -> Result<Outcome> {
     );
 
     witness::exchange(stage, &mut witnesses, "after", messages - 2 * third, seed.wrapping_add(2)).await?;
+    witness::settle(stage, &witnesses).await?;
     let after = Pods::of_functions(stage).await?;
     after.show();
     for witness in &witnesses {
@@ -121,9 +122,15 @@ async fn in_step(stage: &Stage) -> Result<Duration> {
             }
         }
         let shares = shares(stage).await?;
-        let in_step =
-            |share: &Value| share["stale"] != true && share["generation"] == share["observedGeneration"];
-        if shares.iter().all(in_step) { Ok(()) } else { Err(format!("{shares:?}")) }
+        let in_step = |share: &Value| {
+            let seen = share.get("observedGeneration");
+            share["stale"] != true && seen.is_some() && seen == share.get("generation")
+        };
+        if shares.len() >= Stage::FUNCTIONS.len() && shares.iter().all(in_step) {
+            Ok(())
+        } else {
+            Err(format!("{shares:?}"))
+        }
     })
     .await?;
     Ok(healed.elapsed())

@@ -34,30 +34,17 @@ pub struct Release<'a> {
 }
 
 impl<'a> Release<'a> {
-    /// Installs a chart, or upgrades it; `values` is what it is told beside where the images are. Waits for nothing.
-    pub async fn install(
-        cluster: &'a Cluster,
-        server: ImageServer,
-        images: &ProgramImages,
-        values: &Value,
-    ) -> Result<Self, Error> {
+    /// Installs a chart in a cluster that is prepared; `values` is what it is told beside where the images are. Waits for nothing.
+    pub async fn install(cluster: &'a Cluster, server: ImageServer, values: &Value) -> Result<Self, Error> {
         let release = Self { cluster, server };
-        cluster.import(images.archive()).await.map_err(Error::Cluster)?;
-        cluster.provide_volume(&format!("data-{}-0", release.name())).await.map_err(Error::Cluster)?;
-        prepare(cluster).await?;
-        release.upgrade(values).await?;
-        Ok(release)
-    }
-
-    /// Tells the chart something else.
-    pub async fn upgrade(&self, values: &Value) -> Result<(), Error> {
-        let mut all = defaults(self.server);
+        cluster.provide_volume(&format!("data-{}", release.pod())).await.map_err(Error::Cluster)?;
+        let mut all = defaults(server);
         overlay(&mut all, values);
-        let chart = chart(self.server);
-        let chart = chart.to_string_lossy();
-        let helm = ["upgrade", "--install", "-n", NAMESPACE, self.name(), &chart, "-f", "-"];
-        let client = self.cluster.control_plane().helm();
-        client.call_with(&helm, &all.to_string()).await.map(drop).map_err(Error::Client)
+        let chart = chart(server);
+        let helm = ["install", "-n", NAMESPACE, release.name(), &chart.to_string_lossy(), "-f", "-"];
+        let client = cluster.control_plane().helm();
+        client.call_with(&helm, &all.to_string()).await.map_err(Error::Client)?;
+        Ok(release)
     }
 
     /// Waits until it is ready; tells otherwise what it said last.
@@ -95,7 +82,6 @@ impl<'a> Release<'a> {
         }
     }
 
-    /// `kubectl` in its namespace would need `-n` with [`NAMESPACE`].
     fn kubectl(&self) -> Client {
         self.cluster.control_plane().kubectl()
     }
@@ -114,8 +100,9 @@ impl<'a> Release<'a> {
     }
 }
 
-/// Makes the namespaces of servers and functions, at the restricted level.
-async fn prepare(cluster: &Cluster) -> Result<(), Error> {
+/// Gives a cluster the images of servers, and the namespaces of servers and functions, at the restricted level.
+pub async fn prepare(cluster: &Cluster, images: &ProgramImages) -> Result<(), Error> {
+    cluster.import(images.archive()).await.map_err(Error::Cluster)?;
     let namespace = |name: &str| {
         json!({
             "apiVersion": "v1",
@@ -131,7 +118,6 @@ async fn prepare(cluster: &Cluster) -> Result<(), Error> {
 
 /// Puts what an agent joins with where its chart finds it by `joinToken.existingSecret`.
 pub async fn put_join_token(cluster: &Cluster, token: &str) -> Result<(), Error> {
-    prepare(cluster).await?;
     let secret = json!({
         "apiVersion": "v1",
         "kind": "Secret",

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use anyhow::{Context, Result};
 use isthmus_testbed::{
-    Cache, ImageServer, ProgramImages, Pulsar, PulsarOptions, Run, Traffic,
+    Cache, ImageServer, Pulsar, PulsarOptions, Run, Traffic,
     isthmus::{
         Cli, Programs,
         charts::{self, Release},
@@ -59,12 +59,15 @@ impl Stage {
 
         let step = Step::begin("Installing the gateway and two agents by their charts");
         let run = Run::create(&cache, "demo")?;
+        for cluster in &clusters {
+            charts::prepare(cluster, &images).await?;
+        }
         let [east, _] = &clusters;
         let gateway = SocketAddr::from((east.address(), PORT));
-        let release = install_gateway(east, &images, gateway).await?;
+        let release = install_gateway(east, gateway).await?;
         let cli = release.administrator(&programs, &run.dir().join("cli.yaml")).await?;
         for ((name, cluster), pulsar) in CLUSTERS.into_iter().zip(&clusters).zip(&pulsars) {
-            join(&cli, name, cluster, pulsar, &images, gateway).await?;
+            join(&cli, name, cluster, pulsar, gateway).await?;
         }
         step.done();
         Ok(Self { clusters, pulsars, traffic, cli, run })
@@ -139,11 +142,7 @@ impl Scene for Stage {
 }
 
 /// Installs the gateway, to be reached at this address of a node.
-async fn install_gateway<'a>(
-    cluster: &'a Cluster,
-    images: &ProgramImages,
-    address: SocketAddr,
-) -> Result<Release<'a>> {
+async fn install_gateway(cluster: &Cluster, address: SocketAddr) -> Result<Release<'_>> {
     let values = json!({
         "names": [address.ip()],
         "advertise": [address],
@@ -152,20 +151,13 @@ async fn install_gateway<'a>(
         // A cluster that says nothing for so long is known to be away while its uplink is cut, and not just when it heals.
         "config": { "sessions": { "timeout": "15s" } },
     });
-    let gateway = Release::install(cluster, ImageServer::Gateway, images, &values).await?;
+    let gateway = Release::install(cluster, ImageServer::Gateway, &values).await?;
     gateway.ready().await?;
     Ok(gateway)
 }
 
 /// Has a cluster join with an agent, and tells the gateway of its Pulsar.
-async fn join(
-    cli: &Cli,
-    name: &str,
-    cluster: &Cluster,
-    pulsar: &Pulsar,
-    images: &ProgramImages,
-    gateway: SocketAddr,
-) -> Result<()> {
+async fn join(cli: &Cli, name: &str, cluster: &Cluster, pulsar: &Pulsar, gateway: SocketAddr) -> Result<()> {
     let token = cli.call(&["cluster", "join-token", name, "--labels", &format!("region={name}")]).await?;
     charts::put_join_token(cluster, token.trim()).await?;
     let values = json!({
@@ -173,7 +165,7 @@ async fn join(
         "joinToken": { "existingSecret": charts::JOIN_TOKEN },
         "resources": { "requests": { "cpu": "100m" } },
     });
-    let agent = Release::install(cluster, ImageServer::Agent, images, &values).await?;
+    let agent = Release::install(cluster, ImageServer::Agent, &values).await?;
     agent.ready().await?;
     let (service, admin) = (pulsar.service_url(), pulsar.admin_url());
     let urls = ["--service-url", &service, "--admin-url", &admin, "--pulsar-name", pulsar.cluster()];

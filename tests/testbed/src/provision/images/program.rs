@@ -7,14 +7,7 @@ use super::{
     buildah::{Build, Buildah},
     debian, reference,
 };
-use crate::{
-    cache::Cache,
-    fs::{self, Attempted},
-    process::Program,
-    progress::Step,
-    run::Run,
-    tools::TAR,
-};
+use crate::{cache::Cache, fs, process::Program, progress::Step, run::Run, tools::TAR};
 
 const GATEWAY: &str = include_str!("../../../../../deploy/images/gateway/Containerfile");
 const AGENT: &str = include_str!("../../../../../deploy/images/agent/Containerfile");
@@ -77,8 +70,10 @@ impl ProgramImages {
         buildah.take(&mut workshop, &debian).await?;
         let base = debian::tag();
         for (server, program) in programs {
-            let copied = std::fs::copy(program, context.join(format!("isthmus-{}", server.name())));
-            copied.attempted("copy", program).map_err(|error| workshop.refused(error))?;
+            // What a debugger needs is half of a program and more. Where programs are linked, there is this one, too.
+            let stripped = context.join(format!("isthmus-{}", server.name()));
+            let strip = Program::new("strip").args(["--strip-debug", "-o"]).arg(stripped).arg(program);
+            workshop.run("strip", strip).await?;
             let tag = server.image();
             let containerfile = server.containerfile();
             let image = Build { tag: &tag, base: Some(&base), containerfile, context: &context };
