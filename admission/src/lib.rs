@@ -1,7 +1,7 @@
 //! What may pass: a draft becomes a component, or everything that is wrong with it is said at once.
 //!
 //! ```text
-//! Draft ▶ metadata ▶ code ▶ input ▶ output ▶ delivery ▶ scale ▶ access ▶ sealed ▶ pod ▶ placement ▶ size ▶ Component
+//! Draft ▶ metadata ▶ code ▶ input ▶ output ▶ delivery ▶ scale ▶ access ▶ sealed ▶ pod ▶ placement ▶ Component
 //! ```
 //!
 //! Pure: what has to be known from outside arrives as [`Facts`]. Paths in violations are the model's, `spec.input.topics[…]`;
@@ -28,7 +28,6 @@ mod access;
 mod sealed;
 mod pod;
 mod placement;
-mod size;
 
 use report::Report;
 
@@ -185,7 +184,6 @@ fn check(draft: Draft, facts: &impl Facts) -> Result<Component, Vec<Violation>> 
     sealed::check(name.as_ref(), &spec, facts, &mut report);
     pod::check(&spec, &mut report);
     placement::check(&placement, spec.replicas, &mut report);
-    size::check(&spec, &mut report);
     let violations = report.into_violations();
     match name {
         Some(name) if violations.is_empty() => {

@@ -44,11 +44,6 @@ impl Report {
         self.0.push(Violation::new(field, Reason::ConflictingFields, message));
     }
 
-    /// A part that is too large, and is therefore not shown.
-    pub(crate) fn too_large(&mut self, field: &str, message: impl Into<String>) {
-        self.0.push(Violation::new(field, Reason::TooLarge, message));
-    }
-
     /// Any other reason.
     pub(crate) fn add(
         &mut self,

@@ -11,7 +11,7 @@ use isthmus_model::component::{
 use isthmus_model::package::PackageRef;
 use isthmus_model::policy::{Mode, Operator, Requirement, Spread, Toleration};
 use isthmus_model::reason::Reason::{
-    ConflictingFields, InvalidField, MissingField, PackageMissing, TooLarge, UnknownField,
+    ConflictingFields, InvalidField, MissingField, PackageMissing, UnknownField,
 };
 use serde_json::json;
 
@@ -917,15 +917,6 @@ fn placements_have_rules() {
             &[("placement.spread[1].key", ConflictingFields, "\"region\"")],
         ),
     ]);
-}
-
-#[test]
-fn a_spec_has_a_greatest_size() {
-    let mut draft = function();
-    draft.spec.user_config.insert("k".into(), "x".repeat(1 << 20).into());
-    let violations = seen(admit(draft, &Stores(STORED)));
-    assert_eq!(violations.len(), 1);
-    assert_eq!((violations[0].0.as_str(), violations[0].1), ("spec", TooLarge));
 }
 
 #[test]

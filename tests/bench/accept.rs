@@ -24,8 +24,8 @@ const IN_FLIGHT: usize = 256;
 const ROUNDS: u32 = 3;
 
 /// Clusters without a session count as healthy for as long as the bench may take.
-fn patient() -> serde_json::Value {
-    json!({ "health": { "suspect_after": "2h", "lease": "3h" } })
+fn patient(threads: Option<u64>) -> serde_json::Value {
+    json!({ "health": { "suspect_after": "2h", "lease": "3h" }, "runtime": { "threads": threads } })
 }
 
 #[derive(Default)]
@@ -39,7 +39,7 @@ struct Ways {
 /// Measures.
 pub(crate) async fn measure(size: Size, programs: &Programs) -> Result<Vec<Figure>> {
     let (clusters, time) = (size.agents(100), size.seconds(12) / ROUNDS);
-    let mut stage = Stage::set("bench-accept", programs, &patient()).await?;
+    let mut stage = Stage::set("bench-accept", programs, &patient(size.gateway_threads)).await?;
     stage.join(clusters, 1).await?;
     if !size.connected {
         stage.disconnect().await?;

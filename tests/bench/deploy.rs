@@ -7,12 +7,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use http::Uri;
 use http::uri::PathAndQuery;
 use isthmus_daemon::clock::{Clock, SystemClock};
 use isthmus_model::name::Uid;
 use isthmus_proto::cluster::v1::ListPulsarClustersRequest;
 use isthmus_proto::component::v1::{BatchResponse, Change, ChangeResponse, CreateRequest, batch_result};
-use isthmus_tests::client::Calls;
 use isthmus_tests::{Client, Connection};
 use prost::Message;
 use tokio::sync::{Semaphore, mpsc};
@@ -22,6 +22,7 @@ use tonic::Request;
 use tonic::client::Grpc;
 use tonic_prost::ProstCodec;
 
+use crate::lean::{self, Lean};
 use crate::load::{self, Encoded};
 
 /// Connections that calls are spread over, here and for the references.
@@ -157,16 +158,20 @@ pub(crate) async fn unary(
     in_flight: usize,
     time: Duration,
 ) -> Result<Done> {
-    let clients = connected(connection, CONNECTIONS).await?;
+    let mut clients = Vec::new();
+    for _ in 0..CONNECTIONS {
+        clients.push(Lean::administrator(connection).await?);
+    }
+    let method = lean::method(connection.server(), "/isthmus.component.v1.FunctionService/Create")?;
     let begun = Instant::now();
     let mut workers = JoinSet::new();
     for client in clients.iter().cycle().take(in_flight) {
-        let (mut calls, series) = (Grpc::new(client.calls()), series.clone());
+        let (client, series, method) = (client.clone(), series.clone(), method.clone());
         workers.spawn(async move {
             let mut count = 0;
             while begun.elapsed() < time {
                 for n in series.take(1) {
-                    create_encoded(&mut calls, series.function(n)).await?;
+                    create_encoded(&client, &method, series.function(n)).await?;
                     count += 1;
                 }
             }
@@ -180,11 +185,8 @@ pub(crate) async fn unary(
     Ok(Done { count, took: begun.elapsed(), ..Done::default() })
 }
 
-async fn create_encoded(calls: &mut Grpc<Calls>, component: Vec<u8>) -> Result<()> {
-    calls.ready().await.context("the gateway is away")?;
-    let path = PathAndQuery::from_static("/isthmus.component.v1.FunctionService/Create");
-    let codec: ProstCodec<Create, Created> = ProstCodec::default();
-    let answer = calls.unary(Request::new(Create { component }), path, codec).await?.into_inner();
+async fn create_encoded(client: &Lean, method: &Uri, component: Vec<u8>) -> Result<()> {
+    let answer: Created = client.unary(method, &Create { component }).await?;
     let status = answer.component.as_ref().and_then(|component| component.status.as_ref());
     let assigned = status.map_or(0, |status| status.clusters.len());
     ensure!(

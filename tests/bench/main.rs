@@ -4,7 +4,7 @@
 //! load         what is deployed: functions of 600 to 1,000 bytes, no two alike
 //! stage        a gateway of its own for each part, and the clusters that joined it
 //!   ▼          fleet: many agents in a process of their own (production link and inbox, a target that runs nothing)
-//! deploy       unary calls and batch streams, every answer looked at
+//! deploy       unary calls (lean: by a client that costs little) and batch streams, every answer looked at
 //!   ▼
 //! accept · propagate · memory · restart      what is measured
 //!   ▼          reference: etcd, a bare echo, the disk
@@ -25,6 +25,7 @@ mod latency;
 mod histogram;
 mod fleet;
 mod stage;
+mod lean;
 mod deploy;
 mod reference;
 mod accept;
@@ -103,6 +104,9 @@ struct Size {
     /// they can do, and left.
     #[arg(long)]
     connected: bool,
+    /// Threads that run the gateway's tasks in accept; it takes one for each core by itself.
+    #[arg(long)]
+    gateway_threads: Option<u64>,
 }
 
 impl Size {

@@ -6,11 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use base64::Engine as _;
-use http::Uri;
-use http::uri::Authority;
-use hyper_util::rt::TokioIo;
 use isthmus_agent::link::identity::Credentials;
-use isthmus_daemon::corked::Corked;
 use isthmus_model::profile::{Pem, PemSource, Profile, Profiles};
 use isthmus_proto::access::v1::access_service_client::AccessServiceClient;
 use isthmus_proto::cluster::v1::cluster_service_client::ClusterServiceClient;
@@ -24,7 +20,6 @@ use isthmus_proto::gateway::v1::gateway_service_client::GatewayServiceClient;
 use isthmus_proto::package::v1::package_service_client::PackageServiceClient;
 use isthmus_proto::sync::v1::join_service_client::JoinServiceClient;
 use isthmus_proto::sync::v1::sync_service_client::SyncServiceClient;
-use tokio::net::TcpStream;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
@@ -74,6 +69,11 @@ impl Connection {
     /// PEM of the federation's root.
     pub fn roots(&self) -> &str {
         &self.roots
+    }
+
+    /// The administrator's certificate and key, in PEM.
+    pub fn administrator_pem(&self) -> (&str, &str) {
+        (&self.administrator.0, &self.administrator.1)
     }
 
     /// As the administrator.
@@ -204,15 +204,7 @@ impl Client {
             tls = tls.identity(identity);
         }
         let endpoint = Endpoint::from_shared(connection.server.clone())?.tls_config(tls)?;
-        let channel = endpoint.connect_with_connector_lazy(tower::service_fn(gathering));
+        let channel = endpoint.connect_timeout(CONNECT).connect_lazy();
         Ok(Self { channel, credential: Credential(bearer) })
     }
-}
-
-/// A connection that gathers the calls of many tasks into few writes: who makes load must cost less than who is loaded.
-pub async fn gathering(server: Uri) -> std::io::Result<TokioIo<Corked<TcpStream>>> {
-    let address = server.authority().map(Authority::as_str).unwrap_or_default().to_owned();
-    let stream = tokio::time::timeout(CONNECT, TcpStream::connect(address)).await??;
-    stream.set_nodelay(true)?;
-    Ok(TokioIo::new(Corked::new(stream)))
 }

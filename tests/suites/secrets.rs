@@ -16,7 +16,7 @@ const SECOND: &str = "another-staple-entirely";
 
 /// What only its owner can make of a value.
 fn made_of(value: &str) -> String {
-    Sha256::digest(value).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(Sha256::digest(value))
 }
 
 /// Whether a text is anywhere below a directory, in whatever file.

@@ -6,7 +6,6 @@
 use std::convert::Infallible;
 use std::task::{Context, Poll};
 
-use futures::future::Either;
 use http::{Request, Response};
 use isthmus_proto::component::v1::function_service_server::FunctionServiceServer;
 use isthmus_proto::component::v1::sink_service_server::SinkServiceServer;
@@ -63,10 +62,12 @@ impl<S> Layer<S> for DirectLayer {
 impl<S> Service<Request<Body>> for Direct<S>
 where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+    S::Future: Send + 'static,
 {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = Either<BoxFuture<Response<Body>, Infallible>, S::Future>;
+    // Small, because every layer in front moves it.
+    type Future = BoxFuture<Response<Body>, Infallible>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         self.others.poll_ready(context)
@@ -76,13 +77,13 @@ where
         let DirectLayer { functions, sources, sinks } = &mut self.components;
         let path = request.uri().path();
         if is_of(path, functions) {
-            Either::Left(functions.call(request))
+            functions.call(request)
         } else if is_of(path, sources) {
-            Either::Left(sources.call(request))
+            sources.call(request)
         } else if is_of(path, sinks) {
-            Either::Left(sinks.call(request))
+            sinks.call(request)
         } else {
-            Either::Right(self.others.call(request))
+            Box::pin(self.others.call(request))
         }
     }
 }

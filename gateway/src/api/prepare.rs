@@ -9,7 +9,7 @@ use isthmus_dialects::{Position, Problem, Written};
 use isthmus_model::component::{Component, ComponentKind, Runtime, SecretRef};
 use isthmus_model::name::{Digest, FullName, PrincipalName, Uid};
 use isthmus_model::order::Revision;
-use isthmus_model::reason::Reason;
+use isthmus_model::reason::{Reason, Violation};
 use isthmus_model::resources::Capacity;
 use isthmus_model::sealed::{SealedSecrets, SealingKeyId};
 use isthmus_proto::component::v1 as wire;
@@ -118,7 +118,10 @@ pub(super) fn message(
     let known = Known::new(store, Sealed::One(sealed));
     let component = admission::admit(draft, &known).map_err(status_code::inadmissible)?;
     let sealed = known.sealed_with(&component);
-    Ok(prepare(component, sealed, mode((revision != 0).then_some(Revision(revision)))))
+    let mode = mode((revision != 0).then_some(Revision(revision)));
+    prepare(component, sealed, mode).map_err(|Violation { field, reason, message, .. }| {
+        status_code::invalid_field(&field, reason, message, "")
+    })
 }
 
 /// Admits the components that were read from a text, all or none, to be applied.
@@ -131,22 +134,39 @@ pub(super) fn all_written(
     let admitted = admission::admit_all(drafts, &known)?;
     let prepared = |(position, component): (Position, Component)| {
         let sealed = known.sealed_with(&component);
-        (position, prepare(component, sealed, WriteMode::Apply(None)))
+        let prepared = prepare(component, sealed, WriteMode::Apply(None));
+        prepared
+            .map(|prepared| (position, prepared))
+            .map_err(|violation| vec![Problem { position, violation }])
     };
-    Ok(admitted.into_iter().map(prepared).collect())
+    admitted.into_iter().map(prepared).collect()
 }
 
-/// Encodes an admitted component.
-fn prepare(component: Component, sealed: Option<Arc<SealedSecrets>>, mode: WriteMode) -> Prepared {
+/// Greatest size of a component as it is stored and sent: what a commit, etcd and a custom resource can hold.
+const MOST_BYTES: usize = 1 << 20;
+
+/// Encodes an admitted component. It is here that its size is known, and counting it for a check of its own would cost
+/// more than most checks.
+fn prepare(
+    component: Component,
+    sealed: Option<Arc<SealedSecrets>>,
+    mode: WriteMode,
+) -> Result<Prepared, Violation> {
     let sealed_for = sealed.iter().flat_map(|sealed| sealed.keys.keys().copied()).collect();
     let demand = Arc::new(demand(&component, sealed_for));
     let packages = packages(&component);
     let (kind, name, labels) = (component.kind, component.name.clone(), component.labels.clone());
     let message = wire::Component::from(component);
-    let spec = Arc::from(message.encode_to_vec());
+    let spec = message.encode_to_vec();
+    if spec.len() > MOST_BYTES {
+        let message =
+            format!("it must have at most {MOST_BYTES} bytes as it is stored, and has {}", spec.len());
+        return Err(Violation::new("spec", Reason::TooLarge, message));
+    }
+    let spec = Arc::from(spec);
     let uid = Uid(uuid::Uuid::new_v4());
     let write = Write { mode, uid, name, kind, spec, demand, labels, packages, sealed };
-    Prepared { write, shown: convert::component::redact(message) }
+    Ok(Prepared { write, shown: convert::component::redact(message) })
 }
 
 /// The id that makes a retry safe.

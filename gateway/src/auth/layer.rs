@@ -41,7 +41,7 @@ where
 {
     type Response = Response<Body>;
     type Error = S::Error;
-    type Future = Either<S::Future, Ready<Result<Response<Body>, S::Error>>>;
+    type Future = Either<S::Future, Refused<S::Error>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(context)
@@ -49,16 +49,23 @@ where
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         let Some(need) = permit::need(request.uri().path()) else {
-            return Either::Right(ready(Ok(unknown(request.uri().path()).into_http())));
+            return refused(unknown(request.uri().path()));
         };
         match self.gate.admit(request.headers(), request.extensions().get::<Peer>(), need) {
             Ok(caller) => {
                 request.extensions_mut().insert(caller);
                 Either::Left(self.inner.call(request))
             }
-            Err(denied) => Either::Right(ready(Ok(Status::from(denied).into_http()))),
+            Err(denied) => refused(denied.into()),
         }
     }
+}
+
+/// An answer without the service. In a box, because every call's future is as large as the largest that it could be.
+type Refused<E> = Box<Ready<Result<Response<Body>, E>>>;
+
+fn refused<F, E>(status: Status) -> Either<F, Refused<E>> {
+    Either::Right(Box::new(ready(Ok(status.into_http()))))
 }
 
 impl From<Denied> for Status {

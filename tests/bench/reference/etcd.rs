@@ -1,22 +1,18 @@
 //! etcd's own writes: puts and transactions of puts.
 //!
 //! The few messages that this takes are written out here, because the client crate compiles etcd's whole API with a `protoc`
-//! that a fresh machine does not have. They travel over the same tonic as ours; etcd speaks without TLS, which is in its favour.
+//! that a fresh machine does not have. They travel by the same client as ours; etcd speaks without TLS, which is in its favour.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use http::uri::PathAndQuery;
-use isthmus_tests::client::gathering;
+use http::Uri;
 use prost::Message;
 use tokio::task::JoinSet;
-use tonic::Request;
-use tonic::client::Grpc;
-use tonic::transport::{Channel, Endpoint};
-use tonic_prost::ProstCodec;
 
 use crate::deploy::{CONNECTIONS, Done, FRAME, Series};
+use crate::lean::{self, Lean};
 
 #[derive(Clone, PartialEq, Message)]
 struct PutRequest {
@@ -80,20 +76,22 @@ pub(crate) async fn transactions(
 }
 
 async fn load(url: &str, series: &Arc<Series>, in_flight: usize, time: Duration, share: u64) -> Result<Done> {
-    let mut channels = Vec::new();
+    let mut clients = Vec::new();
     for _ in 0..CONNECTIONS {
-        let endpoint = Endpoint::from_shared(url.to_owned())?;
-        let channel = endpoint.connect_with_connector(tower::service_fn(gathering)).await;
-        channels.push(channel.context("connect to etcd")?);
+        clients.push(Lean::plain(url).await.context("connect to etcd")?);
     }
+    let methods = Methods {
+        put: lean::method(url, "/etcdserverpb.KV/Put")?,
+        txn: lean::method(url, "/etcdserverpb.KV/Txn")?,
+    };
     let begun = Instant::now();
     let mut workers = JoinSet::new();
-    for channel in channels.iter().cycle().take(in_flight) {
-        let (mut client, series) = (Grpc::new(channel.clone()), series.clone());
+    for client in clients.iter().cycle().take(in_flight) {
+        let (client, series, methods) = (client.clone(), series.clone(), methods.clone());
         workers.spawn(async move {
             let mut count = 0;
             while begun.elapsed() < time {
-                write(&mut client, series.take(share).map(|n| put(&series, n)).collect()).await?;
+                write(&client, &methods, series.take(share).map(|n| put(&series, n)).collect()).await?;
                 count += share;
             }
             anyhow::Ok(count)
@@ -106,20 +104,21 @@ async fn load(url: &str, series: &Arc<Series>, in_flight: usize, time: Duration,
     Ok(Done { count, took: begun.elapsed(), ..Done::default() })
 }
 
-async fn write(client: &mut Grpc<Channel>, puts: Vec<PutRequest>) -> Result<()> {
-    client.ready().await.context("etcd is away")?;
+#[derive(Debug, Clone)]
+struct Methods {
+    put: Uri,
+    txn: Uri,
+}
+
+async fn write(client: &Lean, methods: &Methods, puts: Vec<PutRequest>) -> Result<()> {
     match <[PutRequest; 1]>::try_from(puts) {
         Ok([put]) => {
-            let path = PathAndQuery::from_static("/etcdserverpb.KV/Put");
-            let codec: ProstCodec<PutRequest, PutResponse> = ProstCodec::default();
-            let answer = client.unary(Request::new(put), path, codec).await?.into_inner();
+            let answer: PutResponse = client.unary(&methods.put, &put).await?;
             ensure!(answer.header.is_some_and(|header| header.revision > 0), "etcd did not put");
         }
         Err(puts) => {
             let success = puts.into_iter().map(|put| RequestOp { put: Some(put) }).collect();
-            let path = PathAndQuery::from_static("/etcdserverpb.KV/Txn");
-            let codec: ProstCodec<TxnRequest, TxnResponse> = ProstCodec::default();
-            let answer = client.unary(Request::new(TxnRequest { success }), path, codec).await?.into_inner();
+            let answer: TxnResponse = client.unary(&methods.txn, &TxnRequest { success }).await?;
             ensure!(answer.succeeded, "etcd refused a transaction");
         }
     }

@@ -121,6 +121,33 @@ async fn no_answer_and_no_read_goes_out_before_the_sync_returned() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_look_sees_what_its_own_commands_left_and_waits_for_no_later_sync() {
+    let disk = Disk::new(1);
+    let running = Running::start(disk.engine());
+    running.clusters(&["a"], 10).await;
+    disk.hold_syncs();
+    let look = |state: &State, answers: &[crate::store::Answer]| (state.applied(), answers.len());
+    let first = vec![submission(function("f").create())];
+    let mut first = Box::pin(running.handle.submit_all_and_look(first, look));
+    assert!(futures::poll!(&mut first).is_pending());
+    let held = disk.clone();
+    tokio::task::spawn_blocking(move || held.wait_for_held_sync()).await.unwrap();
+    // Decided while the sync of the first is held, and made durable by another one.
+    let mut second = Box::pin(running.handle.submit(submission(function("g").create())));
+    assert!(futures::poll!(&mut second).is_pending());
+    while running.handle.peek(State::component_count).0 < 2 {
+        tokio::task::yield_now().await;
+    }
+    assert!(futures::poll!(&mut first).is_pending(), "what was seen is not durable yet");
+    disk.release_syncs();
+    let (answers, seen) = first.await;
+    let index = answers[0].as_ref().unwrap().index;
+    assert_eq!(seen, Some((index, 1)));
+    assert!(second.await.unwrap().index > index);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_queues_up_during_a_sync_shares_the_next_one() {
     let disk = Disk::new(1);
     let running = Running::start(disk.engine());

@@ -275,3 +275,53 @@ impl Decider {
         self.pending.give(batch)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const APPEND: Duration = Duration::from_micros(200);
+
+    /// The pause after batches of so many commands, one each so often.
+    fn pause_after(counts: &[usize], every: Duration) -> Duration {
+        let mut rhythm = Rhythm::default();
+        let mut now = Duration::from_secs(100);
+        for count in counts {
+            now += every;
+            rhythm.begin(now, *count);
+        }
+        rhythm.pause(now, APPEND)
+    }
+
+    #[test]
+    fn what_few_callers_ask_for_waits_for_nobody() {
+        for every in [Duration::from_micros(300), Duration::from_millis(1), Duration::from_secs(1)] {
+            assert_eq!(pause_after(&[1; 6], every), Duration::ZERO, "{every:?}");
+        }
+    }
+
+    #[test]
+    fn commands_of_many_callers_come_together_even_when_they_come_one_by_one() {
+        let pause = APPEND * SHARE;
+        assert_eq!(pause_after(&[1; 40], Duration::from_micros(50)), pause);
+        assert_eq!(pause_after(&[30, 30, 1], Duration::from_millis(1)), pause);
+    }
+
+    #[test]
+    fn a_full_portion_is_followed_at_once() {
+        assert_eq!(pause_after(&[30, 30, PORTION], Duration::from_millis(1)), Duration::ZERO);
+    }
+
+    #[test]
+    fn what_came_long_ago_delays_nothing() {
+        assert_eq!(pause_after(&[30, 30, 1, 1], Duration::from_secs(1)), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_slow_disk_makes_nobody_wait_longer_than_the_longest_pause() {
+        let mut rhythm = Rhythm::default();
+        rhythm.begin(Duration::from_secs(1), 30);
+        assert_eq!(rhythm.pause(Duration::from_secs(1), Duration::from_secs(3)), LONGEST_PAUSE);
+        assert_eq!(rhythm.pause(Duration::from_secs(2), Duration::from_secs(3)), Duration::ZERO);
+    }
+}
