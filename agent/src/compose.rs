@@ -12,16 +12,20 @@ use isthmus_model::cluster::Declared;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Config;
+use crate::config::{self, Config};
+use crate::custom_resources::CustomResources;
+use crate::custom_resources::position::{Position, Reached};
 use crate::host::LocalTarget;
 use crate::host::attached::AdminApi;
 use crate::inbox;
+use crate::inbox::budget::Budget;
 use crate::lease;
+use crate::link::address::GatewayAddress;
 use crate::link::identity::Identity;
-use crate::link::{Link, enrol, fetch};
-use crate::operator::Operator;
-use crate::package::Cache;
+use crate::link::{self, Link, enrol, fetch};
+use crate::operator::{self, Operator};
 use crate::package::serve::PackageServer;
+use crate::package::{self, Cache};
 use crate::report::Reports;
 use crate::sealing_key;
 use crate::target::Target;
@@ -43,6 +47,11 @@ pub enum Error {
     /// The key for secrets.
     #[error("cannot open secrets")]
     SealingKey(#[source] sealing_key::Error),
+    /// Custom resources say whose they are.
+    #[error(
+        "the agent's certificate does not say which federation it is of, so that custom resources could not be told from those of others; join anew with another token"
+    )]
+    NoFederation,
     /// A task that was cut off.
     #[error("cannot start")]
     Cut(#[source] tokio::task::JoinError),
@@ -58,20 +67,25 @@ const DECLARE: Duration = Duration::from_mins(1);
 pub async fn start(config: Config, server: Server) -> Result<(), BoxError> {
     let Config { data, gateways, join_token_file, link, delete_budget, packages, target, .. } = config;
     let Server { tasks, readiness, clock, .. } = &server;
+    let config::Target { host, kubernetes, custom_resources } = target;
     // First, because it needs no gateway: what is in the cluster is kept as it shall be however long the others take.
-    if let Some(kubernetes) = target.kubernetes {
-        let runs = readiness.require("operator");
-        let operator = Operator::new(kubernetes).await?;
-        tasks.spawn("operator", OnFailure::EndProcess, Stage::Drain, DRAIN, |stop| operator.run(stop));
-        runs.holds();
-        if gateways.is_empty() {
-            return Ok(());
+    let kubernetes = match kubernetes {
+        Some(kubernetes) => {
+            let runs = readiness.require("operator");
+            let client = operator::client(&kubernetes).await?;
+            let way = custom_resources.figures.way(kubernetes.kubeconfig.as_deref());
+            let operator = Operator::new(client.clone(), kubernetes);
+            tasks.spawn("operator", OnFailure::EndProcess, Stage::Drain, DRAIN, |stop| operator.run(stop));
+            runs.holds();
+            Some((client, way))
         }
+        None => None,
+    };
+    if gateways.is_empty() {
+        return Ok(());
     }
-    let (joined, session, runs) =
-        (readiness.require("join"), readiness.require("gateway session"), readiness.require("target"));
+    let joined = readiness.require("join");
     make_private(&data).map_err(|source| Error::Data { path: data.clone(), source })?;
-
     let enrolment = enrol::Config {
         directory: &data,
         gateways: &gateways,
@@ -81,59 +95,101 @@ pub async fn start(config: Config, server: Server) -> Result<(), BoxError> {
     let identity = Arc::new(enrolled(enrolment, link.backoff).await?);
     joined.holds();
 
-    // First, because it tells best that another agent has the directory.
-    let host = target.host;
-    let attachments = AdminApi::new(host.poll.timeout);
-    let key = sealing_key::load_or_make(&data).map_err(Error::SealingKey)?;
-    tracing::info!(key.id = %key.public().id(), "secrets for this cluster are sealed to key {}", key.public().id());
-    let target = Arc::new(LocalTarget::open(&data, host, key, clock.clone(), attachments).await?);
-
-    let reports = Reports::default();
-    let (inbox, inbox_handle, desired) = {
-        let (data, reports, clock) = (data.clone(), reports.clone(), clock.clone());
-        tokio::task::spawn_blocking(move || inbox::open(&data, delete_budget, reports, clock))
-            .await
-            .map_err(Error::Cut)?
-            .map_err(Error::Inbox)?
-    };
-    let (lessor, lease) = lease::lease();
-    let (lender, fetcher) = fetch::lender();
-    let listen = packages.listen;
-    let packages = Cache::open(data.join("packages"), &packages, fetcher)
-        .map_err(|source| Error::Data { path: data.join("packages"), source })?;
-    if let Some(address) = listen {
-        let server = PackageServer::bind(address, desired.clone(), packages.clone()).await?;
-        let spawner = tasks.clone();
-        tasks.spawn("packages", OnFailure::EndProcess, Stage::Drain, OnShutdown::Abort, |stop| {
-            server.serve(spawner, stop)
-        });
+    let share = Share { data, gateways, link, delete_budget, packages, identity };
+    if let Some((client, way)) = kubernetes {
+        let federation = share.identity.federation().ok_or(Error::NoFederation)?;
+        let cluster = share.identity.cluster();
+        let target = CustomResources::new(client, way, federation, cluster, custom_resources, clock.clone());
+        let position = target.position();
+        return share.run_on(Arc::new(target), Some(position), &server).await;
     }
-    let (declare, declared) = watch::channel(target.declare().await);
+    // First, because it tells best that another agent has the directory.
+    let attachments = AdminApi::new(host.poll.timeout);
+    let key = sealing_key::load_or_make(&share.data).map_err(Error::SealingKey)?;
+    tracing::info!(key.id = %key.public().id(), "secrets for this cluster are sealed to key {}", key.public().id());
+    let target = LocalTarget::open(&share.data, host, key, clock.clone(), attachments).await?;
+    share.run_on(Arc::new(target), None, &server).await
+}
 
-    tasks.spawn("inbox", OnFailure::EndProcess, Stage::Flush, DRAIN, |stop| inbox.run(stop));
-    let link = Link {
-        config: link,
-        gateways,
-        identity,
-        inbox: inbox_handle,
-        reports: reports.clone(),
-        lessor,
-        declared,
-        target: target.clone(),
-        lender,
-        clock: clock.clone(),
-        ready: session,
-    };
-    tasks.spawn("link", OnFailure::EndProcess, Stage::Drain, DRAIN, |stop| link.run(stop));
-    let declaring = target.clone();
-    tasks.spawn("declare", OnFailure::EndProcess, Stage::Drain, OnShutdown::Abort, |stop| {
-        keep_declared(declaring, declare, stop)
-    });
-    tasks.spawn("target", OnFailure::EndProcess, Stage::Drain, DRAIN, |stop| {
-        target.run(desired, reports, packages, lease, stop)
-    });
-    runs.holds();
-    Ok(())
+/// What the share is received and kept with, wherever it runs.
+struct Share {
+    data: PathBuf,
+    gateways: Vec<GatewayAddress>,
+    link: link::Config,
+    delete_budget: Budget,
+    packages: package::Config,
+    identity: Arc<Identity>,
+}
+
+impl Share {
+    /// `position` keeps how far the share has come where it is not known from the data directory alone.
+    async fn run_on<T: Target>(
+        self,
+        target: Arc<T>,
+        position: Option<Position>,
+        server: &Server,
+    ) -> Result<(), BoxError> {
+        let Self { data, gateways, link, delete_budget, packages, identity } = self;
+        let Server { tasks, readiness, clock, .. } = server;
+        let (session, runs) = (readiness.require("gateway session"), readiness.require("target"));
+        let reports = Reports::default();
+        let (mut inbox, inbox_handle, desired) = {
+            let (data, reports, clock) = (data.clone(), reports.clone(), clock.clone());
+            tokio::task::spawn_blocking(move || inbox::open(&data, delete_budget, reports, clock))
+                .await
+                .map_err(Error::Cut)?
+                .map_err(Error::Inbox)?
+        };
+        if let Some(position) = position {
+            // Of a file that is not new the cluster knows no more than it does.
+            if !inbox.is_settled() {
+                let Reached { epoch, log_index } = position.reached().await;
+                inbox.has_followed(epoch, log_index);
+            }
+            let (inbox, desired) = (inbox_handle.clone(), desired.clone());
+            tasks.spawn("position", OnFailure::EndProcess, Stage::Drain, OnShutdown::Abort, |stop| {
+                position.keep(inbox, desired, stop)
+            });
+        }
+        let (lessor, lease) = lease::lease();
+        let (lender, fetcher) = fetch::lender();
+        let listen = packages.listen;
+        let packages = Cache::open(data.join("packages"), &packages, fetcher)
+            .map_err(|source| Error::Data { path: data.join("packages"), source })?;
+        if let Some(address) = listen {
+            let server = PackageServer::bind(address, desired.clone(), packages.clone()).await?;
+            let spawner = tasks.clone();
+            tasks.spawn("packages", OnFailure::EndProcess, Stage::Drain, OnShutdown::Abort, |stop| {
+                server.serve(spawner, stop)
+            });
+        }
+        let (declare, declared) = watch::channel(target.declare().await);
+
+        tasks.spawn("inbox", OnFailure::EndProcess, Stage::Flush, DRAIN, |stop| inbox.run(stop));
+        let link = Link {
+            config: link,
+            gateways,
+            identity,
+            inbox: inbox_handle,
+            reports: reports.clone(),
+            lessor,
+            declared,
+            target: target.clone(),
+            lender,
+            clock: clock.clone(),
+            ready: session,
+        };
+        tasks.spawn("link", OnFailure::EndProcess, Stage::Drain, DRAIN, |stop| link.run(stop));
+        let declaring = target.clone();
+        tasks.spawn("declare", OnFailure::EndProcess, Stage::Drain, OnShutdown::Abort, |stop| {
+            keep_declared(declaring, declare, stop)
+        });
+        tasks.spawn("target", OnFailure::EndProcess, Stage::Drain, DRAIN, |stop| {
+            target.run(desired, reports, packages, lease, stop)
+        });
+        runs.holds();
+        Ok(())
+    }
 }
 
 /// Identity and secrets lie in it.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::inbox::budget::Budget;
 use crate::link::address::GatewayAddress;
-use crate::{host, link, operator, package};
+use crate::{custom_resources, host, link, operator, package};
 
 /// Everything that can be set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -44,10 +44,12 @@ pub struct Config {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Target {
-    /// As guarded processes of this host.
+    /// As guarded processes of this host, where `kubernetes` is not set.
     pub host: host::Config,
     /// As workloads of a Kubernetes cluster: custom resources there are reconciled, whoever wrote them. Default: none.
     pub kubernetes: Option<operator::Config>,
+    /// How the share becomes custom resources there.
+    pub custom_resources: custom_resources::Config,
 }
 
 impl Default for Config {

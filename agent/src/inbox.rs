@@ -21,7 +21,7 @@ use isthmus_daemon::clock::Clock;
 use isthmus_model::assignment::Removal;
 use isthmus_model::name::Uid;
 use isthmus_model::observation::{Messages, Observation, Phase};
-use isthmus_model::order::{SetGeneration, UnixMillis};
+use isthmus_model::order::{Epoch, LogIndex, SetGeneration, UnixMillis};
 use isthmus_model::set_digest::SetDigest;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -32,7 +32,7 @@ use budget::Budget;
 use change::{Change, Facts, HeldRemovals, RefusedItem};
 use decode::Decoder;
 use file::File;
-use holdings::{Entry, Holdings};
+use holdings::{Entry, Head, Holdings};
 use plan::{Plan, Step};
 
 /// Commands that may wait. The gateway's window is smaller; a full queue makes the link wait, not grow.
@@ -170,6 +170,19 @@ pub fn open(
 }
 
 impl Inbox {
+    /// Whether the set was received whole at least once since the file was made.
+    pub fn is_settled(&self) -> bool {
+        self.holdings.head().settled
+    }
+
+    /// Takes it that the gateway was followed so far at least, by an agent whose file is gone: one that knows less is refused.
+    pub fn has_followed(&mut self, epoch: Epoch, log_index: LogIndex) {
+        let head = self.holdings.head();
+        if (epoch, log_index) > (head.epoch, head.log_index) {
+            self.holdings.move_to(Head { epoch, log_index, ..head });
+        }
+    }
+
     /// Works until `stop`, or until nobody can ask any more. What is being written is finished first.
     pub async fn run(mut self, stop: CancellationToken) -> Result<(), Error> {
         let mut waiting = Vec::with_capacity(GROUP);

@@ -10,6 +10,7 @@
 //! on while there is none.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use isthmus_daemon::backoff::{self, Policy};
 use isthmus_daemon::chain::Chain;
@@ -20,14 +21,14 @@ use tokio_util::sync::CancellationToken;
 
 pub mod config;
 mod owner;
-mod child;
-mod api;
+pub(crate) mod child;
+pub(crate) mod api;
 mod dereference;
 mod validate;
 mod build;
-mod difference;
+pub(crate) mod difference;
 mod children;
-mod apply;
+pub(crate) mod apply;
 mod status;
 mod reconcile;
 mod retry;
@@ -48,6 +49,9 @@ use retry::Retries;
 /// The kinds that are reconciled.
 pub(crate) const KINDS: [ComponentKind; 1] = [ComponentKind::Function];
 
+/// A connection on which nothing came for so long is dead: on a watch the API server says something each minute, or a little later.
+const SILENCE: Duration = Duration::from_secs(90);
+
 /// The operator, before it runs.
 pub struct Operator {
     client: Client,
@@ -61,7 +65,7 @@ impl std::fmt::Debug for Operator {
     }
 }
 
-/// The operator cannot start.
+/// There is no way to the cluster.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The file with the way to the API server.
@@ -82,25 +86,30 @@ pub enum Error {
     Client(#[source] kube::Error),
 }
 
+/// Finds the way to the API server; whether that answers shows later, and it may come later.
+///
+/// # Errors
+/// There is no kubeconfig and no service account, or one that cannot be used.
+pub async fn client(config: &Config) -> Result<Client, Error> {
+    let mut found = match &config.kubeconfig {
+        Some(path) => {
+            let failed = |source| Error::Kubeconfig { path: path.clone(), source };
+            let file = Kubeconfig::read_from(path).map_err(failed)?;
+            let options = KubeConfigOptions::default();
+            ClientConfig::from_custom_kubeconfig(file, &options).await.map_err(failed)?
+        }
+        None => ClientConfig::infer().await.map_err(Error::NoWay)?,
+    };
+    // Calls are tried again by whoever makes them, who knows whether they still matter.
+    found.default_retry = false;
+    found.read_timeout = Some(SILENCE);
+    Client::try_from(found).map_err(Error::Client)
+}
+
 impl Operator {
-    /// Finds the way to the API server; whether that answers shows later, and it may come later.
-    ///
-    /// # Errors
-    /// There is no kubeconfig and no service account, or one that cannot be used.
-    pub async fn new(config: Config) -> Result<Self, Error> {
-        let mut found = match &config.kubeconfig {
-            Some(path) => {
-                let failed = |source| Error::Kubeconfig { path: path.clone(), source };
-                let file = Kubeconfig::read_from(path).map_err(failed)?;
-                let options = KubeConfigOptions::default();
-                ClientConfig::from_custom_kubeconfig(file, &options).await.map_err(failed)?
-            }
-            None => ClientConfig::infer().await.map_err(Error::NoWay)?,
-        };
-        // Calls are tried again by whoever makes them, who knows whether they still matter.
-        found.default_retry = false;
-        let client = Client::try_from(found).map_err(Error::Client)?;
-        Ok(Self { client, config, between: None })
+    /// An operator for the cluster whose API server `client` calls.
+    pub fn new(client: Client, config: Config) -> Self {
+        Self { client, config, between: None }
     }
 
     /// Has `between` called in each pass, between reading a resource and validating it, with namespace and name.

@@ -17,6 +17,7 @@ mod instances;
 mod connectors;
 mod host;
 mod link;
+mod kubernetes;
 mod operator;
 mod nodes;
 mod pulsar_admin;

@@ -14,6 +14,9 @@ pub struct Config {
     pub namespace: String,
     /// Rules from tenant and namespace of Pulsar to a Kubernetes namespace; the first that fits counts. Default none.
     pub rules: Vec<Rule>,
+    /// Memory of an instance whose component says nothing of it; Function Mesh runs none without. Default 1 GiB, as Pulsar's own
+    /// runtime for Kubernetes has it.
+    pub memory: ByteSize,
     /// What the gateway may place here.
     pub capacity: Capacity,
     /// How instances are asked what they count.
@@ -49,6 +52,7 @@ impl Default for Config {
         Self {
             namespace: "default".to_owned(),
             rules: Vec::new(),
+            memory: ByteSize::gib(1),
             capacity: Capacity::default(),
             figures: observe::Config::default(),
         }

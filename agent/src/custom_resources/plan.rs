@@ -249,3 +249,6 @@ fn unused_connections(view: View<'_>) -> Vec<Step> {
         .filter(|(key, found)| found.state != ConnectionState::Foreign && !wanted(key) && !named(key));
     unused.map(|(key, found)| Step::Disconnect { key: key.clone(), object: found.object.clone() }).collect()
 }
+
+#[cfg(test)]
+mod tests;

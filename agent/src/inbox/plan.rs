@@ -21,7 +21,7 @@ use super::holdings::{Entry, Head, Holdings};
 pub enum Error {
     /// The gateway knows less than it did.
     #[error(
-        "the gateway stands at epoch {epoch}, commit {log_index}, but this agent has followed it to epoch {held_epoch}, commit {held_log_index}: it was probably restored from an older backup; start it as a new epoch, or let the agent join anew with an empty data directory"
+        "the gateway stands at epoch {epoch}, commit {log_index}, but this agent has followed it to epoch {held_epoch}, commit {held_log_index}: it was probably restored from an older backup; start it as a new epoch, or let the agent join anew with an empty data directory, and in Kubernetes without the ConfigMap isthmus-share-CLUSTER"
     )]
     Regressed {
         /// The gateway's.

@@ -218,6 +218,19 @@ impl Identity {
         self.current.lock().credentials.cluster.clone()
     }
 
+    /// The trust domain of the federation, as the certificate says it; nothing where it says none.
+    pub fn federation(&self) -> Option<String> {
+        let leaf = self.current.lock().credentials.chain.first().cloned()?;
+        let (_, certificate) = x509_parser::parse_x509_certificate(&leaf).ok()?;
+        let names = certificate.subject_alternative_name().ok()??;
+        names.value.general_names.iter().find_map(|name| match name {
+            x509_parser::prelude::GeneralName::URI(uri) => {
+                Some(uri.strip_prefix("spiffe://")?.split('/').next()?.to_owned())
+            }
+            _ => None,
+        })
+    }
+
     /// Hash of the token that this agent joined by.
     pub fn joined_by(&self) -> Digest {
         self.current.lock().credentials.joined_by

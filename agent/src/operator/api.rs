@@ -4,12 +4,17 @@ use std::fmt;
 use std::time::Duration;
 
 use isthmus_model::component::Object;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Client;
-use kube::api::{DeleteParams, GetParams, Patch, PatchParams, Preconditions};
-use kube::core::{ApiResource, DynamicObject, Request, Resource};
+use kube::api::{DeleteParams, GetParams, ListParams, Patch, PatchParams, Preconditions};
+use kube::core::{ApiResource, DynamicObject, ObjectList, PartialObjectMeta, Request, Resource};
+use serde::de::DeserializeOwned;
 
 /// The name under which the operator's fields stand in `managedFields`.
 pub(crate) const MANAGER: &str = "isthmus-agent";
+
+/// Objects of which one answer tells.
+const PAGE: u32 = 500;
 
 /// An API server that says nothing for so long will not answer.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -58,6 +63,11 @@ impl Error {
             Self::Call { source: kube::Error::Api(status), .. } => Some(status.code),
             Self::Call { .. } | Self::Late { .. } => None,
         }
+    }
+
+    /// The object is another one than was thought, or was changed since.
+    pub(crate) fn is_conflict(&self) -> bool {
+        self.code() == Some(409)
     }
 
     /// The object, or its kind, does not exist.
@@ -115,29 +125,61 @@ impl Api {
         self.call("apply the status of", place, request).await
     }
 
+    /// The object's metadata, if there is one.
+    pub(crate) async fn metadata(&self, place: &Place) -> Result<Option<ObjectMeta>, Error> {
+        let request = paths(place).get_metadata(&place.name, &GetParams::default());
+        match self.call::<PartialObjectMeta>("get", place, request).await {
+            Ok(object) => Ok(Some(object.metadata)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The metadata of all objects with these labels in the namespace; the place's name is not looked at.
+    pub(crate) async fn list_metadata(&self, place: &Place, labels: &str) -> Result<Vec<ObjectMeta>, Error> {
+        let mut params = ListParams::default().labels(labels).limit(PAGE);
+        let mut all = Vec::new();
+        loop {
+            let request = paths(place).list_metadata(&params);
+            let page = self.call::<ObjectList<PartialObjectMeta>>("list", place, request).await?;
+            all.extend(page.items.into_iter().map(|object| object.metadata));
+            match page.metadata.continue_.filter(|token| !token.is_empty()) {
+                Some(token) => params = params.continue_token(&token),
+                None => return Ok(all),
+            }
+        }
+    }
+
     /// Deletes the object if it still is the one with this identity; what it has made goes after it.
     pub(crate) async fn delete(&self, place: &Place, uid: &str) -> Result<(), Error> {
-        let params = DeleteParams {
-            preconditions: Some(Preconditions { uid: Some(uid.to_owned()), resource_version: None }),
-            ..DeleteParams::background()
-        };
+        self.delete_by(place, uid, DeleteParams::background()).await
+    }
+
+    /// The same, but what it has made goes first: when it is gone they are, too.
+    pub(crate) async fn delete_after_children(&self, place: &Place, uid: &str) -> Result<(), Error> {
+        self.delete_by(place, uid, DeleteParams::foreground()).await
+    }
+
+    async fn delete_by(&self, place: &Place, uid: &str, params: DeleteParams) -> Result<(), Error> {
+        let preconditions = Some(Preconditions { uid: Some(uid.to_owned()), resource_version: None });
+        let params = DeleteParams { preconditions, ..params };
         let request = paths(place).delete(&place.name, &params);
-        match self.call("delete", place, request).await {
+        match self.call::<Object>("delete", place, request).await {
             Ok(_) => Ok(()),
             Err(error) if error.is_not_found() => Ok(()),
             Err(error) => Err(error),
         }
     }
 
-    async fn call(
+    async fn call<T: DeserializeOwned>(
         &self,
         verb: &'static str,
         place: &Place,
         request: Result<http::Request<Vec<u8>>, kube::core::request::Error>,
-    ) -> Result<Object, Error> {
+    ) -> Result<T, Error> {
         let failed = |source| Error::Call { verb, place: Box::new(place.clone()), source };
         let request = request.map_err(kube::Error::BuildRequest).map_err(failed)?;
-        match tokio::time::timeout(PATIENCE, self.client.request::<Object>(request)).await {
+        match tokio::time::timeout(PATIENCE, self.client.request::<T>(request)).await {
             Ok(answer) => answer.map_err(failed),
             Err(_) => Err(Error::Late { verb, place: Box::new(place.clone()) }),
         }

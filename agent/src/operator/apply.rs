@@ -17,7 +17,7 @@ use super::difference::{APPLIED, contains, digest};
 use super::owner::Owner;
 
 /// The field manager of what an API server would have defaulted: it gives way to everybody.
-const DEFAULTS: &str = "isthmus-agent-defaults";
+pub(crate) const DEFAULTS: &str = "isthmus-agent-defaults";
 
 /// A workload that is to be applied.
 #[derive(Debug)]

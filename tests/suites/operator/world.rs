@@ -71,7 +71,7 @@ impl World {
             resync: Duration::from_mins(10),
             ..Config::default()
         };
-        let operator = Operator::new(config).await?;
+        let operator = Operator::new(isthmus_agent::operator::client(&config).await?, config);
         let operator = match between {
             Some(between) => operator.with(between),
             None => operator,

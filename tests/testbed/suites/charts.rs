@@ -139,7 +139,7 @@ async fn an_agent_may_do_in_its_namespaces_what_its_work_needs_and_nothing_else(
         .await?;
 
     let work = lines(&[
-        "functions.compute.functionmesh.io [] [] [get list watch patch]",
+        "functions.compute.functionmesh.io [] [] [get list watch create patch delete]",
         "functions.compute.functionmesh.io/status [] [] [patch]",
         "functions.compute.functionmesh.io/finalizers [] [] [update]",
         "statefulsets.apps [] [] [get list watch create patch]",
@@ -148,7 +148,7 @@ async fn an_agent_may_do_in_its_namespaces_what_its_work_needs_and_nothing_else(
         "verticalpodautoscalers.autoscaling.k8s.io [] [] [get list watch create patch delete]",
         "pods [] [] [list watch]",
         "pods/log [] [] [get]",
-        "configmaps [] [] [get]",
+        "configmaps [] [] [get list watch create patch delete]",
         "secrets [] [] [get create patch delete]",
     ]);
     until("the rights in the namespace of functions", SOON, async || {

@@ -60,7 +60,9 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if .Values.gateways -}}
 {{- $_ := set $pods "packages_url" (printf "http://%s-packages.%s.svc:9091" (include "isthmus-agent.fullname" .) .Release.Namespace) -}}
 {{- end -}}
-{{- $config := dict "data" "/var/lib/isthmus/agent" "gateways" .Values.gateways "target" (dict "kubernetes" $kubernetes) "admin" (dict "listen" "0.0.0.0:9090") "log" .Values.log -}}
+{{- $namespaces := include "isthmus-agent.namespaces" . | fromJsonArray -}}
+{{- $share := dict "namespace" (.Values.namespaces.default | default (empty $namespaces | ternary .Release.Namespace (first $namespaces))) -}}
+{{- $config := dict "data" "/var/lib/isthmus/agent" "gateways" .Values.gateways "target" (dict "kubernetes" $kubernetes "custom_resources" $share) "admin" (dict "listen" "0.0.0.0:9090") "log" .Values.log -}}
 {{- if .Values.gateways -}}
 {{- $_ := set $config "packages" (dict "listen" "0.0.0.0:9091") -}}
 {{- end -}}
@@ -72,10 +74,11 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 
 {{/* All that the agent does in a namespace that functions run in. */}}
 {{- define "isthmus-agent.rules" -}}
-# What people write is read; into it go the status, and the number of replicas that an autoscaler needs.
+# What people write is read; into it go the status, and the number of replicas that an autoscaler needs. What the gateway wants here
+# is made, changed and deleted.
 - apiGroups: [compute.functionmesh.io]
   resources: [functions]
-  verbs: [get, list, watch, patch]
+  verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [compute.functionmesh.io]
   resources: [functions/status]
   verbs: [patch]
@@ -109,10 +112,11 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
   resources: [pods/proxy]
   verbs: [get]
 {{- end }}
-# By name only: neither list nor watch, which would show the agent those of others.
+# Pulsar's addresses for what the gateway wants here; of others' only whether they exist.
 - apiGroups: [""]
   resources: [configmaps]
-  verbs: [get]
+  verbs: [get, list, watch, create, patch, delete]
+# By name only: neither list nor watch, which would show the agent those of others.
 - apiGroups: [""]
   resources: [secrets]
   verbs: [get, create, patch, delete]
