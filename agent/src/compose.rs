@@ -96,17 +96,18 @@ pub async fn start(config: Config, server: Server) -> Result<(), BoxError> {
     joined.holds();
 
     let share = Share { data, gateways, link, delete_budget, packages, identity };
+    let key = sealing_key::load_or_make(&share.data).map_err(Error::SealingKey)?;
+    tracing::info!(key.id = %key.public().id(), "secrets for this cluster are sealed to key {}", key.public().id());
     if let Some((client, way)) = kubernetes {
         let federation = share.identity.federation().ok_or(Error::NoFederation)?;
         let cluster = share.identity.cluster();
-        let target = CustomResources::new(client, way, federation, cluster, custom_resources, clock.clone());
+        let target =
+            CustomResources::new(client, way, federation, cluster, custom_resources, key, clock.clone());
         let position = target.position();
         return share.run_on(Arc::new(target), Some(position), &server).await;
     }
     // First, because it tells best that another agent has the directory.
     let attachments = AdminApi::new(host.poll.timeout);
-    let key = sealing_key::load_or_make(&share.data).map_err(Error::SealingKey)?;
-    tracing::info!(key.id = %key.public().id(), "secrets for this cluster are sealed to key {}", key.public().id());
     let target = LocalTarget::open(&share.data, host, key, clock.clone(), attachments).await?;
     share.run_on(Arc::new(target), None, &server).await
 }

@@ -18,6 +18,7 @@ use isthmus_daemon::clock::Clock;
 use isthmus_model::cluster::Declared;
 use isthmus_model::name::{ClusterName, Uid};
 use isthmus_model::resources;
+use isthmus_sealing::PrivateKey;
 use kube::Client;
 use tokio_util::sync::CancellationToken;
 
@@ -26,7 +27,6 @@ pub(crate) mod marks;
 mod place;
 mod connection;
 mod render;
-#[expect(dead_code, reason = "the driver, which has it called once a resource stands, comes next")]
 mod sealed;
 mod plan;
 mod seen;
@@ -56,6 +56,7 @@ pub struct CustomResources {
     client: Client,
     share: Share,
     config: Arc<Config>,
+    key: Arc<PrivateKey>,
     clock: Arc<dyn Clock>,
     observer: Observer,
     way: Way,
@@ -76,11 +77,12 @@ impl CustomResources {
         federation: String,
         cluster: ClusterName,
         config: Config,
+        key: PrivateKey,
         clock: Arc<dyn Clock>,
     ) -> Self {
         let share = Share { federation, cluster };
         let observer = Observer::new(share.clone(), config.figures.clone(), clock.clone());
-        Self { client, share, config: Arc::new(config), clock, observer, way }
+        Self { client, share, config: Arc::new(config), key: Arc::new(key), clock, observer, way }
     }
 }
 
@@ -106,8 +108,7 @@ impl Target for CustomResources {
                 memory_bytes: or_any(memory.as_u64()),
                 instances: or_any(instances),
             },
-            // What is sealed is not opened into Secrets here, so that nothing sealed is placed here.
-            sealing_key: None,
+            sealing_key: Some(self.key.public()),
         }
     }
 
@@ -124,6 +125,7 @@ impl Target for CustomResources {
             share: self.share.clone(),
             config: self.config.clone(),
             clock: self.clock.clone(),
+            key: self.key.clone(),
             observe: observe.clone(),
         };
         let (observer, namespaces) = (self.observer.clone(), self.config.namespaces());

@@ -5,3 +5,4 @@ mod changes;
 mod lifecycle;
 mod repair;
 mod kills;
+mod sealed;

@@ -20,7 +20,7 @@ fn made_of(value: &str) -> String {
 }
 
 /// Whether a text is anywhere below a directory, in whatever file.
-fn is_below(directory: &Path, text: &str) -> Result<bool> {
+pub(crate) fn is_below(directory: &Path, text: &str) -> Result<bool> {
     let found = Command::new("grep").args(["-raqF", "--", text]).arg(directory).status()?;
     ensure!(found.code().is_some_and(|code| code < 2), "grep cannot look below {}", directory.display());
     Ok(found.success())

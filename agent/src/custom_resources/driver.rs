@@ -21,11 +21,12 @@ use isthmus_model::name::Uid;
 use isthmus_model::observation::{Messages, Observation, Phase};
 use isthmus_model::order::{Generation, UnixMillis};
 use isthmus_model::reason::Reason;
+use isthmus_sealing::PrivateKey;
 use kube::Client;
 use tokio_util::sync::CancellationToken;
 
 use super::config::Config;
-use super::effect::{self, Effect, Error, Event, Gone, Subject};
+use super::effect::{self, Effect, Error, Event, Gone, Kept, Subject};
 use super::marks::{Mark, Share};
 use super::place::Key;
 use super::plan::{ConnectionKey, Refusal, Step, View, Wanted, plan};
@@ -44,6 +45,8 @@ const FOREIGN: Duration = Duration::from_secs(10);
 /// How long addresses of Pulsar stay that nothing names any more: pods that are being replaced read them once more if they
 /// start anew.
 const UNUSED: Duration = Duration::from_mins(10);
+/// A Secret that somebody edited or deleted is put right after so long.
+const KEPT: Duration = Duration::from_mins(10);
 /// How often it is looked whether something is left.
 const LEFT: (Duration, Duration) = (Duration::from_millis(300), Duration::from_secs(5));
 
@@ -54,6 +57,8 @@ pub(super) struct Parts<O> {
     pub(super) share: Share,
     pub(super) config: Arc<Config>,
     pub(super) clock: Arc<dyn Clock>,
+    /// Opens what travelled sealed.
+    pub(super) key: Arc<PrivateKey>,
     pub(super) observe: O,
 }
 
@@ -75,6 +80,8 @@ pub(super) struct Driver<O> {
     /// What was said last of what cannot be done.
     said: HashMap<Uid, (Generation, Refusal)>,
     unused: BTreeMap<ConnectionKey, Duration>,
+    /// Of what travelled sealed: the Secrets that were right, and when.
+    kept: HashMap<Uid, (Kept, Duration)>,
     troubles: Troubles,
     busy: BTreeSet<Subject>,
     queue: VecDeque<Step>,
@@ -102,6 +109,7 @@ impl<O: Observe> Driver<O> {
             gone: HashMap::new(),
             said: HashMap::new(),
             unused: BTreeMap::new(),
+            kept: HashMap::new(),
             troubles: Troubles::default(),
             busy: BTreeSet::new(),
             queue: VecDeque::new(),
@@ -144,6 +152,7 @@ impl<O: Observe> Driver<O> {
         self.wanted.retain(|uid, _| entries.contains_key(uid));
         self.said.retain(|uid, _| entries.contains_key(uid));
         self.gone.retain(|uid, _| entries.contains_key(uid));
+        self.kept.retain(|uid, _| entries.contains_key(uid));
         for (uid, desired) in entries {
             if self.told.get(&uid).is_some_and(|told| same(told, &desired)) {
                 continue;
@@ -243,6 +252,35 @@ impl<O: Observe> Driver<O> {
         if !gone.is_empty() {
             self.prove(gone);
         }
+        self.keep_secrets(now);
+    }
+
+    /// Looks at the Secrets of components whose resources stand: each once, when it shall be another, and from time to time,
+    /// for Secrets are not watched.
+    fn keep_secrets(&mut self, now: Duration) {
+        for (uid, desired) in &self.told {
+            let (Desired::Run(assignment), Some(Wanted::Run(run))) = (desired, self.wanted.get(uid)) else {
+                continue;
+            };
+            let Some(sealed) = assignment.sealed.as_deref() else { continue };
+            let Some(found) = self.seen.found().get(&run.key) else { continue };
+            let stands = found.mark == Some(Mark { uid: *uid, generation: assignment.generation });
+            let kept = Kept { object: found.object.clone(), digest: sealed.digest() };
+            let right = self.kept.get(uid).is_some_and(|(known, at)| *known == kept && now < *at + KEPT);
+            let subject = Subject::Secret(run.key.clone());
+            if !stands
+                || found.deleting
+                || right
+                || self.busy.contains(&subject)
+                || self.troubles.waits(&subject, now)
+            {
+                continue;
+            }
+            self.busy.insert(subject);
+            let (share, key) = (self.parts.share.clone(), self.parts.key.clone());
+            let parts = (self.api.clone(), share, key, assignment.clone());
+            self.effects.push(effect::keep_secret(parts, run.key.clone(), kept));
+        }
     }
 
     /// One search for all that is gone, and one at a time.
@@ -331,6 +369,10 @@ impl<O: Observe> Driver<O> {
                 self.well(&Subject::Connection(key.clone()));
                 self.seen.forget_connection(&key);
             }
+            Event::Kept(key, uid, kept) => {
+                self.well(&Subject::Secret(key));
+                self.kept.insert(uid, (kept, self.parts.clock.boot()));
+            }
             Event::Left(gone, left) => self.left(gone, &left),
             Event::Failed(subject, error) => self.failed(&subject, &error),
         }
@@ -375,6 +417,10 @@ impl<O: Observe> Driver<O> {
         self.busy.remove(subject);
         let delay = self.troubles.after(subject, error, self.parts.clock.boot());
         let problem = Chain(error).to_string();
+        if let Error::Secret(reason, _) = error {
+            tracing::warn!(problem, "tried again in {delay:?}: {problem}");
+            return self.say_of(subject, &Refusal { reason: *reason, message: problem });
+        }
         let Error::Api(source) = error else {
             tracing::error!(problem, "a step for {subject:?} is tried again in {delay:?}: {problem}");
             return;
@@ -385,9 +431,13 @@ impl<O: Observe> Driver<O> {
         }
         tracing::warn!(problem, "tried again in {delay:?}: {problem}");
         let Some(refusal) = source.refusal() else { return };
-        let refusal = Refusal { reason: Reason::ApiRefused, message: refusal.to_owned() };
+        self.say_of(subject, &Refusal { reason: Reason::ApiRefused, message: refusal.to_owned() });
+    }
+
+    /// Says it of all components that a step is about.
+    fn say_of(&mut self, subject: &Subject, refusal: &Refusal) {
         let of = |wanted: &Wanted| match (wanted, subject) {
-            (Wanted::Run(run), Subject::Resource(key)) => run.key == *key,
+            (Wanted::Run(run), Subject::Resource(key) | Subject::Secret(key)) => run.key == *key,
             (Wanted::Run(run), Subject::Connection(key)) => run.connection == *key,
             _ => false,
         };

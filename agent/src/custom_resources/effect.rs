@@ -6,13 +6,19 @@ use std::any::Any;
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use isthmus_daemon::chain::Chain;
+use isthmus_model::assignment::Assignment;
 use isthmus_model::component::Object;
-use isthmus_model::name::Uid;
+use isthmus_model::name::{Digest, Uid};
 use isthmus_model::order::Generation;
+use isthmus_model::reason::Reason;
+use isthmus_sealing::PrivateKey;
 use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::core::DynamicObject;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -23,6 +29,7 @@ use super::place::Key;
 use super::plan::{ConnectionKey, Run};
 use super::proof::{Search, left};
 use super::render::Rendered;
+use super::sealed;
 use crate::operator::api::{self, Api, Place};
 use crate::operator::apply::{DEFAULTS, identified};
 use crate::operator::child::custom_resource;
@@ -32,6 +39,8 @@ use crate::operator::child::custom_resource;
 pub(super) enum Subject {
     Resource(Key),
     Connection(ConnectionKey),
+    /// The Secret of the component with this resource.
+    Secret(Key),
     /// That nothing is left, of all that are asked for at the time.
     Proof,
 }
@@ -49,10 +58,21 @@ pub(super) enum Event {
     Connection(ConnectionKey, Box<ConfigMap>),
     /// It is gone.
     Disconnected(ConnectionKey),
+    /// The Secret of the component with this resource is right.
+    Kept(Key, Uid, Kept),
     /// What is left of the components that were asked for.
     Left(Vec<Gone>, BTreeSet<Key>),
     /// It did not come to its end.
     Failed(Subject, Error),
+}
+
+/// What a Secret was made for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Kept {
+    /// The identity of the custom resource that it goes with.
+    pub(super) object: Box<str>,
+    /// Of what travelled sealed.
+    pub(super) digest: Digest,
 }
 
 /// A component whose resource is gone.
@@ -71,6 +91,8 @@ pub(super) enum Error {
     Api(api::Error),
     #[error("the API server answered with what is not {0}")]
     Answer(&'static str),
+    #[error("{1}")]
+    Secret(Reason, String),
     #[error("a step panicked: {0}")]
     Panicked(String),
 }
@@ -167,6 +189,35 @@ pub(super) fn disconnect(api: Api, key: ConnectionKey, object: Box<str>) -> Effe
     guarded(Subject::Connection(key.clone()), async move {
         api.delete(&key.place(), &object).await.map_err(Error::Api)?;
         Ok(Event::Disconnected(key))
+    })
+}
+
+/// The Secret of a component whose resource stands.
+pub(super) fn keep_secret(
+    (api, share, private, assignment): (Api, Share, Arc<PrivateKey>, Arc<Assignment>),
+    key: Key,
+    kept: Kept,
+) -> Effect {
+    guarded(Subject::Secret(key.clone()), async move {
+        let resource = custom_resource(key.kind);
+        let owner = OwnerReference {
+            api_version: resource.api_version,
+            kind: resource.kind,
+            name: key.name.to_string(),
+            uid: kept.object.to_string(),
+            ..OwnerReference::default()
+        };
+        let written = sealed::keep(&api, &share, &private, &assignment, &key.namespace, owner).await;
+        match written {
+            Ok(_) => Ok(Event::Kept(key, assignment.uid, kept)),
+            Err(sealed::Error::Api(error)) => Err(Error::Api(error)),
+            Err(error @ sealed::Error::Open(_)) => {
+                Err(Error::Secret(Reason::SecretUnreadable, Chain(&error).to_string()))
+            }
+            Err(error @ sealed::Error::Foreign(_)) => {
+                Err(Error::Secret(Reason::ForeignObject, error.to_string()))
+            }
+        }
     })
 }
 

@@ -18,6 +18,7 @@ use super::connection::Connection;
 use super::marks::{ASSIGNED, LABEL, Mark, Share, is_ours};
 use super::place::place;
 use super::plan::{Refusal, Run, Wanted};
+use super::sealed;
 use crate::operator::KINDS;
 use crate::operator::difference::{APPLIED, digest};
 use crate::target::Desired;
@@ -62,10 +63,6 @@ fn render(share: &Share, config: &Config, assignment: &Assignment) -> Result<Ren
             format!("this agent's operator does not run {} yet; place it on another cluster", kind.plural());
         return Err(Refusal { reason: Reason::MissingCapability, message });
     }
-    if sealed.is_some() {
-        let message = "its secrets are sealed, and this agent does not make Secrets of them; name Secrets that are in the cluster";
-        return Err(Refusal { reason: Reason::MissingCapability, message: message.to_owned() });
-    }
     let mut component = isthmus_proto::convert::component::decode(spec).map_err(|error| Refusal {
         reason: Reason::Refused,
         message: format!("this agent cannot read the component: {}", Chain(&error)),
@@ -73,6 +70,9 @@ fn render(share: &Share, config: &Config, assignment: &Assignment) -> Result<Ren
     let key = place(config, *kind, name);
     let connection = Connection::new(&key.namespace, pulsar);
     refer(&mut component, pulsar, &connection);
+    if let Some(sealed) = sealed {
+        sealed::refer(&mut component.spec, &key.name, sealed);
+    }
     let memory = &mut component.spec.resources;
     let least = memory.requests.memory_bytes.or(memory.limits.memory_bytes).unwrap_or(config.memory.as_u64());
     memory.requests.memory_bytes = Some(least);

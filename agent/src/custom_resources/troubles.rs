@@ -36,7 +36,9 @@ impl Troubles {
                 Policy::between(MOSTLY_FINAL, MOSTLY_FINAL_MOST)
             }
             Error::Api(_) => Policy::between(SOON, MOST),
-            Error::Answer(_) | Error::Panicked(_) => Policy::between(MOSTLY_FINAL, MOSTLY_FINAL_MOST),
+            Error::Answer(_) | Error::Panicked(_) | Error::Secret(..) => {
+                Policy::between(MOSTLY_FINAL, MOSTLY_FINAL_MOST)
+            }
         };
         self.wait(subject, policy, now)
     }
