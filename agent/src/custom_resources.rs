@@ -142,6 +142,6 @@ impl Target for CustomResources {
         instance: u32,
         options: LogOptions,
     ) -> Result<impl Stream<Item = Result<Bytes, logs::Error>> + Send + 'static, logs::Error> {
-        logs::open(&self.client, uid, self.observer.place(uid), instance, options).await
+        logs::open(&self.client, &self.observer, uid, instance, options).await
     }
 }

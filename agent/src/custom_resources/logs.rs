@@ -1,6 +1,5 @@
 //! [client] Reading the log of an instance: what its pod's container writes, over the API server.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,8 +11,7 @@ use kube::{Api, Client};
 use tokio_util::compat::FuturesAsyncReadCompatExt;
 use tokio_util::io::ReaderStream;
 
-use super::observe::names;
-use super::place::Key;
+use super::observe::{Observer, names};
 use crate::target::LogOptions;
 
 /// A log cannot be read.
@@ -97,19 +95,23 @@ const PIECE: usize = 16 * 1024;
 /// An API server that says nothing for so long will not answer.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// Opens the log of one instance of the component that stands there.
+/// Opens the log of one instance.
 ///
 /// # Errors
 /// There is none, or the API server does not give it.
 pub(super) async fn open(
     client: &Client,
+    observer: &Observer,
     uid: Uid,
-    place: Option<Arc<Key>>,
     instance: u32,
     options: LogOptions,
 ) -> Result<impl Stream<Item = Result<Bytes, Error>> + Send + 'static, Error> {
-    let key = place.ok_or(Error::NoResource { uid })?;
+    let key = observer.place(uid).ok_or(Error::NoResource { uid })?;
     let (namespace, pod) = (key.namespace.to_string(), names::pod(&key, instance));
+    // Of a pod without a node the API server says that its log is empty.
+    if let Some(why) = observer.unscheduled(&key, instance) {
+        return Err(Error::NotStarted { namespace, pod, why });
+    }
     let api: Api<Pod> = Api::namespaced(client.clone(), &namespace);
     let params = LogParams {
         container: Some(names::container(key.kind).to_owned()),

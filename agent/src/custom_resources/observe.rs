@@ -61,6 +61,11 @@ impl Observer {
         self.known.lock().place(uid)
     }
 
+    /// Why no node takes the pod of this instance, if so.
+    pub(crate) fn unscheduled(&self, key: &Key, instance: u32) -> Option<String> {
+        self.known.lock().unscheduled(key, instance)
+    }
+
     /// Looks until `stop`, in these namespaces, and tells what it sees.
     pub(crate) async fn run<O: Observe>(
         self,

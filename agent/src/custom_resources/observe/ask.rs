@@ -12,6 +12,8 @@ use hyper_util::rt::TokioExecutor;
 use isthmus_daemon::chain::Chain;
 use kube::Client;
 use kube::client::Body;
+use tracing::instrument::WithSubscriber;
+use tracing::subscriber::NoSubscriber;
 
 use super::config::Way;
 use super::counts::Counts;
@@ -65,7 +67,9 @@ impl Asker {
     pub(super) fn ask(&self, question: Question) -> impl Future<Output = Answer> + Send + 'static {
         let asker = self.clone();
         async move {
-            let asked = tokio::time::timeout(asker.timeout, asker.counts(&question)).await;
+            // A pod that is still starting is no trouble of the API server's, and kube would have it in the log as one.
+            let counts = asker.counts(&question).with_subscriber(NoSubscriber::default());
+            let asked = tokio::time::timeout(asker.timeout, counts).await;
             let counts = asked.unwrap_or(Err(Error::Late(asker.timeout)));
             Answer { question, counts: counts.map_err(|error| Chain(&error).to_string()) }
         }
@@ -100,7 +104,56 @@ fn direct(address: IpAddr) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+    use std::sync::Arc;
+
+    use isthmus_model::component::ComponentKind;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
     use super::*;
+    use crate::custom_resources::observe::pod::Run;
+    use crate::custom_resources::place::Key;
+
+    fn question(address: [u8; 4]) -> Question {
+        let key = Key { kind: ComponentKind::Function, namespace: "n".into(), name: "a".into() };
+        Question { key: Arc::new(key), index: 0, run: Run::default(), address: Some(address.into()) }
+    }
+
+    /// Any client: of the API server nothing is asked here.
+    fn asker(timeout: Duration) -> Asker {
+        let nobody = Client::new(
+            tower::service_fn(async |_| Err::<http::Response<Body>, _>(std::io::Error::other("nobody"))),
+            "default",
+        );
+        Asker::new(&nobody, Way::Direct, timeout)
+    }
+
+    #[tokio::test]
+    async fn a_pod_is_asked_straight_and_one_that_says_nothing_costs_its_time() {
+        // The port is fixed; each process has addresses of its own.
+        let [.., high, low] = std::process::id().to_be_bytes();
+        let [speaks, silent, absent] = [94, 95, 96].map(|number| [127, number, high, low]);
+        let listener = TcpListener::bind((Ipv4Addr::from(speaks), METRICS_PORT)).await.unwrap();
+        let _silent = TcpListener::bind((Ipv4Addr::from(silent), METRICS_PORT)).await.unwrap();
+        let pod = async {
+            let (mut connection, _) = listener.accept().await.unwrap();
+            let mut request = vec![0; 1024];
+            let read = connection.read(&mut request).await.unwrap();
+            let answer =
+                "HTTP/1.1 200 OK\r\ncontent-length: 36\r\n\r\npulsar_function_received_total 7.0\n\n";
+            connection.write_all(answer.as_bytes()).await.unwrap();
+            String::from_utf8_lossy(&request[..read]).into_owned()
+        };
+        let (answer, request) = tokio::join!(asker(Duration::from_secs(20)).ask(question(speaks)), pod);
+        assert_eq!(answer.counts.unwrap().messages.received, 7);
+        assert!(request.starts_with("GET /metrics HTTP/1.1\r\n"), "{request}");
+
+        let late = asker(Duration::from_millis(100)).ask(question(silent)).await;
+        assert_eq!(late.counts.unwrap_err(), "port 9094 of its pod gave no answer within 0.1 s");
+        let refused = asker(Duration::from_secs(20)).ask(question(absent)).await.counts.unwrap_err();
+        assert!(refused.contains("port 9094 of its pod cannot be asked"), "{refused}");
+    }
 
     #[test]
     fn a_pod_is_asked_at_its_address_whatever_its_family() {

@@ -15,6 +15,7 @@ use isthmus_model::component::ComponentKind;
 use isthmus_model::name::Uid;
 use isthmus_model::observation::Observation;
 use isthmus_model::order::UnixMillis;
+use isthmus_model::reason::Reason;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::runtime::watcher::Event;
 
@@ -239,6 +240,12 @@ impl Known {
     /// Where the component with this identity stands.
     pub(super) fn place(&self, uid: Uid) -> Option<Arc<Key>> {
         self.by_uid.get(&uid).cloned()
+    }
+
+    /// Why no node takes the pod of this instance, if so.
+    pub(super) fn unscheduled(&self, key: &Key, instance: u32) -> Option<String> {
+        let trouble = self.components.get(key)?.instances.get(instance)?.pod.trouble.as_ref()?;
+        (trouble.reason == Reason::Unschedulable).then(|| trouble.message.to_string())
     }
 
     /// One key is kept once.

@@ -134,6 +134,19 @@ fn instances_are_asked_often_until_they_answer_and_then_at_leisure() {
 }
 
 #[test]
+fn a_pod_that_no_node_takes_says_why_to_who_asks_for_its_log() {
+    let mut known = known();
+    let unscheduled = json!({
+        "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes are available",
+    });
+    known.pods(Event::Apply(pod_of("a", "p", &json!({"phase": "Pending", "conditions": [unscheduled]}))));
+    assert_eq!(known.unscheduled(&key("a"), 0).as_deref(), Some("Unschedulable: 0/1 nodes are available"));
+    assert_eq!(known.unscheduled(&key("a"), 1), None);
+    known.pods(Event::Apply(ready("a", "p")));
+    assert_eq!(known.unscheduled(&key("a"), 0), None);
+}
+
+#[test]
 fn pods_of_others_are_not_asked() {
     let mut known = known();
     known.pods(Event::Apply(ready("foreign", "p")));
