@@ -6,3 +6,5 @@ mod lifecycle;
 mod repair;
 mod kills;
 mod sealed;
+mod proxy;
+mod weather;
