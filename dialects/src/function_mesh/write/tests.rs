@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use isthmus_model::component::{Component, Draft, Kubernetes, Spec, Transform};
+use isthmus_model::component::{Component, Draft, Kubernetes, Transform};
 use isthmus_model::name::FullName;
 use isthmus_model::policy::Placement;
 use proptest::prelude::*;
@@ -79,10 +79,8 @@ proptest! {
     fn amounts_keep_their_value(cpu in 0..1_u64 << 40, memory in 0..1_u64 << 60) {
         let text = "apiVersion: isthmus.io/v1\nkind: Function\nmetadata: {name: x}\nspec: {input: {topics: {in: {}}}}\n";
         let mut component = component(crate::read(text.as_bytes(), &Options::default()).unwrap().drafts.remove(0));
-        component.spec = Box::new(Spec {
-            kubernetes: Kubernetes { cluster_name: "kubernetes".into(), ..Kubernetes::default() },
-            ..*component.spec
-        });
+        component.spec.kubernetes =
+            Kubernetes { cluster_name: "kubernetes".into(), ..Kubernetes::default() };
         component.spec.resources.requests.cpu_millis = Some(cpu);
         component.spec.resources.limits.memory_bytes = Some(memory);
         prop_assert_eq!(again(&component).spec.resources, component.spec.resources);
