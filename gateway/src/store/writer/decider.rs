@@ -102,6 +102,10 @@ pub(super) fn start(mut decider: Decider, mut queue: mpsc::Receiver<Message>) ->
         let _ended = ended;
         // The appender says why, when it has given up.
         let _ = decider.run(&mut queue);
+        // Who has a place in the queue and is about to take it shall hear that it came too late: a message that comes in after
+        // the queue's end would be kept, and its caller wait, for as long as there is a handle.
+        queue.close();
+        while queue.blocking_recv().is_some() {}
     })
 }
 
@@ -126,7 +130,7 @@ impl Decider {
 
     fn run(&mut self, queue: &mut mpsc::Receiver<Message>) -> Result<(), ()> {
         loop {
-            let woken = self.woken();
+            let woken = if self.stopping { Vec::new() } else { self.woken() };
             // While somebody is woken, the queue is only looked at; else there is nothing to do but wait for it.
             let message = if woken.is_empty() {
                 self.pace();
@@ -139,9 +143,6 @@ impl Decider {
             };
             if let Some(message) = message {
                 self.take(message, queue)?;
-            }
-            if self.stopping && queue.is_empty() {
-                return Ok(());
             }
             if !woken.is_empty() {
                 self.replan(woken)?;
@@ -278,9 +279,64 @@ impl Decider {
 
 #[cfg(test)]
 mod tests {
+    use isthmus_daemon::clock::ManualClock;
+    use tokio::sync::oneshot;
+
     use super::*;
+    use crate::store::engine::Engine;
+    use crate::store::simulated::Disk;
 
     const APPEND: Duration = Duration::from_micros(200);
+
+    /// A running decider, and the two ends of it.
+    fn running() -> (mpsc::Sender<Message>, Arc<Pending>) {
+        let engine = Disk::new(1).engine();
+        let shared = Arc::new(Shared::new(State::default(), engine.log()));
+        let clock = Arc::new(ManualClock::starting_at(std::time::SystemTime::UNIX_EPOCH));
+        let pending = Arc::new(Pending::default());
+        let (sender, queue) = mpsc::channel(4);
+        start(Decider::new(Epoch(1), shared, clock, pending.clone()), queue).unwrap();
+        (sender, pending)
+    }
+
+    /// Nothing to decide, and who waits for that.
+    fn group() -> (Message, oneshot::Receiver<Vec<Answer>>) {
+        let (answer, answers) = oneshot::channel();
+        (Message::Group(Group { items: Vec::new(), look: None, answer }), answers)
+    }
+
+    async fn heard<T>(what: impl Future<Output = T>) -> T {
+        tokio::time::timeout(Duration::from_secs(30), what).await.expect("nobody is left waiting")
+    }
+
+    #[tokio::test]
+    async fn who_has_a_place_in_the_queue_when_the_gateway_stops_is_still_answered() {
+        for _ in 0..100 {
+            let (sender, pending) = running();
+            let place = sender.reserve().await.unwrap();
+            sender.send(Message::Stop).await.unwrap();
+            sender.closed().await;
+            let (message, _answers) = group();
+            place.send(message);
+            let batch = heard(tokio::task::spawn_blocking(move || pending.take())).await.unwrap();
+            assert_eq!(batch.map(|batch| batch.answers.len()), Some(1));
+        }
+    }
+
+    #[tokio::test]
+    async fn who_has_a_place_in_the_queue_when_the_log_fails_hears_that_it_came_too_late() {
+        for _ in 0..100 {
+            let (sender, pending) = running();
+            let place = sender.reserve().await.unwrap();
+            pending.break_off();
+            let (message, answers) = group();
+            sender.send(message).await.unwrap();
+            heard(answers).await.unwrap_err();
+            let (message, late) = group();
+            place.send(message);
+            heard(late).await.unwrap_err();
+        }
+    }
 
     /// The pause after batches of so many commands, one each so often.
     fn pause_after(counts: &[usize], every: Duration) -> Duration {
