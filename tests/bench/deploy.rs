@@ -295,6 +295,21 @@ async fn send(
     Ok(sent)
 }
 
+/// Calls so often in a second, each with its number and when it was due, whatever becomes of those before.
+pub(crate) async fn at_rate<T>(
+    rate: u32,
+    count: u64,
+    call: impl AsyncFn(u64, Duration) -> Result<T>,
+) -> Result<Vec<T>> {
+    let (begun, since, call) = (tokio::time::Instant::now(), now(), &call);
+    let calls = (0..count).map(|n| async move {
+        let after = Duration::from_secs(n) / rate;
+        tokio::time::sleep_until(begun + after).await;
+        call(n, since + after).await
+    });
+    futures::future::try_join_all(calls).await
+}
+
 /// Now, on the clock that all processes of the machine share.
 pub(crate) fn now() -> Duration {
     SystemClock.boot()

@@ -8,6 +8,10 @@
 //!   ▼
 //! accept · propagate · memory · restart      what is measured
 //!   ▼          reference: etcd, a bare echo, the disk
+//! kubernetes   a real API server and an agent that is its operator
+//!   ▼
+//! reconcile · end-to-end · memory            what is measured
+//!   ▼          reference: the same objects written by who knows them beforehand
 //! report       figures with their references and targets, as a table or as JSON
 //! ```
 //!
@@ -23,15 +27,21 @@ mod load;
 mod process;
 mod latency;
 mod histogram;
+mod metrics;
 mod fleet;
 mod stage;
 mod lean;
 mod deploy;
+mod requests;
+mod kubernetes;
+mod operator;
 mod reference;
 mod accept;
 mod propagate;
 mod memory;
 mod restart;
+mod reconcile;
+mod end_to_end;
 mod report;
 
 use std::path::PathBuf;
@@ -84,6 +94,10 @@ enum Part {
     Memory,
     /// From nothing to the first answers.
     Restart,
+    /// Custom resources made into workloads on Kubernetes.
+    Reconcile,
+    /// From the gateway to the workload on Kubernetes.
+    EndToEnd,
     /// All of it.
     All,
 }
@@ -91,13 +105,15 @@ enum Part {
 /// How much load; each part has a default of its own for what is left out.
 #[derive(Debug, Clone, Copy, Default, clap::Args)]
 struct Size {
-    /// Functions in memory and restart (100,000).
+    /// Functions: memory and restart 100,000, reconcile 500, an agent's on
+    /// Kubernetes 3,000 at most.
     #[arg(long)]
     functions: Option<u64>,
     /// Clusters: accept 100, propagate and memory 1,000, restart 20.
     #[arg(long)]
     agents: Option<u64>,
-    /// Seconds under load: accept 12 for each way, propagate 20, memory 60 idle.
+    /// Seconds under load: accept 12 for each way, propagate 20, memory 60 idle, reconcile and
+    /// end-to-end 10 at a rate.
     #[arg(long)]
     seconds: Option<u64>,
     /// Let the agents of accept stay in session and make everything durable, too. Otherwise they have joined, declared what
@@ -179,6 +195,12 @@ async fn measure(part: Part, size: Size, programs: &Programs) -> Result<Report> 
     }
     if wanted(Part::Restart) {
         report.add(restart::measure(size, programs).await.context("restart")?);
+    }
+    if wanted(Part::Reconcile) {
+        report.add(reconcile::measure(size, programs).await.context("reconcile")?);
+    }
+    if wanted(Part::EndToEnd) {
+        report.add(end_to_end::measure(size, programs).await.context("end-to-end")?);
     }
     Ok(report)
 }

@@ -14,6 +14,7 @@ use prost::Message;
 use serde_json::json;
 
 use crate::deploy::{self, Series, Until};
+use crate::operator::{FUNCTION, World};
 use crate::reference::echo::Echoing;
 use crate::report::{Figure, Target};
 use crate::stage::{PULSAR, Stage};
@@ -27,6 +28,9 @@ const PROCESSES: u64 = 4;
 /// Functions of one agent, at most.
 const MOST_AT_AN_AGENT: u64 = 10_000;
 
+/// Functions of one agent on Kubernetes, at most: it takes an API server a minute to take so many.
+const MOST_ON_KUBERNETES: u64 = 3_000;
+
 /// For what was freed to be given back, and what was begun to end.
 const SETTLE: Duration = Duration::from_secs(5);
 
@@ -38,6 +42,10 @@ pub(crate) async fn measure(size: Size, programs: &Programs) -> Result<Vec<Figur
     let mut figures = functions(size.functions(100_000), programs).await?;
     figures.extend(agents(size.agents(1_000), size.seconds(60), programs).await?);
     figures.extend(agent(size.functions(100_000).min(MOST_AT_AN_AGENT), programs).await?);
+    figures.extend(
+        operator(size.functions(MOST_ON_KUBERNETES).min(MOST_ON_KUBERNETES), size.seconds(60), programs)
+            .await?,
+    );
     Ok(figures)
 }
 
@@ -141,6 +149,39 @@ async fn agent(count: u64, programs: &Programs) -> Result<Vec<Figure>> {
         )
         .against("its assignment as sent", sent as f64)
         .target(Target::AtMost(4.0 * KIB)),
+    ])
+}
+
+/// An agent that is an operator, at rest and for each custom resource, and what it uses of a processor when nothing happens.
+async fn operator(count: u64, idle: Duration, programs: &Programs) -> Result<Vec<Figure>> {
+    let mut world = World::start("bench-memory", programs).await?;
+    tokio::time::sleep(SETTLE).await;
+    let rest = process::resident(&world.run, "isthmus-agent")?;
+    world.burst(FUNCTION, "memory", count).await?;
+    tokio::time::sleep(SETTLE).await;
+    let full = process::resident(&world.run, "isthmus-agent")?;
+    let before = process::processor_time(&world.run, "isthmus-agent")?;
+    tokio::time::sleep(idle).await;
+    let used = process::processor_time(&world.run, "isthmus-agent")?.saturating_sub(before);
+    world.end().await?;
+    let percent = used.as_secs_f64() / idle.as_secs_f64() * 100.0;
+    Ok(vec![
+        Figure::new(PART, "agent on Kubernetes at rest", rest as f64 / MIB, "MiB")
+            .target(Target::AtMost(24.0)),
+        Figure::new(
+            PART,
+            format!("agent on Kubernetes, for each of {count} functions"),
+            full.saturating_sub(rest) as f64 / KIB / count as f64,
+            "KiB",
+        )
+        .target(Target::AtMost(12.0)),
+        Figure::new(
+            PART,
+            format!("agent on Kubernetes, a processor at rest with {count} functions"),
+            percent,
+            "%",
+        )
+        .target(Target::AtMost(1.0)),
     ])
 }
 

@@ -3,3 +3,4 @@
 pub(crate) mod etcd;
 pub(crate) mod fdatasync;
 pub(crate) mod echo;
+pub(crate) mod writes;

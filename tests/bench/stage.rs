@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use futures::{StreamExt, TryStreamExt};
 use isthmus_model::name::Uid;
 use isthmus_proto::cluster::v1::{
@@ -17,12 +17,10 @@ use isthmus_testbed::wait::until;
 use isthmus_testbed::{Cache, Run};
 use isthmus_tests::{Client, Connection};
 use serde_json::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 use crate::fleet::{self, Arrival, commits};
 use crate::histogram::Histogram;
-use crate::process;
+use crate::{metrics, process};
 
 /// The name of the Pulsar cluster that all are linked to.
 pub(crate) const PULSAR: &str = "pulsar";
@@ -156,26 +154,12 @@ impl Stage {
 
     /// One of the gateway's counters; 0 when it has not counted yet.
     pub(crate) async fn counter(&self, name: &str) -> Result<f64> {
-        let answer = self.metrics().await?;
-        let value =
-            answer.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok());
-        Ok(value.unwrap_or(0.0))
+        metrics::counter(&self.gateway.admin_url(), name).await
     }
 
     /// One of the gateway's histograms, as it stands.
     pub(crate) async fn histogram(&self, name: &str) -> Result<Histogram> {
-        Ok(Histogram::read(&self.metrics().await?, name))
-    }
-
-    async fn metrics(&self) -> Result<String> {
-        let address = self.gateway.admin_url().trim_start_matches("http://").to_owned();
-        let mut stream = TcpStream::connect(&address).await.context("connect to the admin port")?;
-        let request = format!("GET /metrics HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).await?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await?;
-        ensure!(answer.starts_with("HTTP/1.1 200"), "the admin port answers {answer}");
-        Ok(answer)
+        Ok(Histogram::read(&metrics::of(&self.gateway.admin_url()).await?, name))
     }
 
     /// Ends everything in good order.

@@ -17,7 +17,7 @@ const BENCH: &str = "isthmus-bench";
 #[derive(Debug, Clone, Args)]
 #[command(disable_help_flag = true)]
 pub(crate) struct Options {
-    /// Passed on: accept, propagate, memory, restart or all; --json; --help tells the rest.
+    /// Passed on: accept, propagate, memory, restart, reconcile, end-to-end or all; --json; --help tells the rest.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<String>,
 }
