@@ -24,6 +24,7 @@ mod owner;
 pub(crate) mod child;
 pub(crate) mod api;
 mod dereference;
+pub mod backend;
 mod validate;
 mod build;
 pub(crate) mod difference;

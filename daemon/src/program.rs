@@ -72,7 +72,7 @@ pub struct Program {
 #[derive(Debug, Clone, Default, clap::Parser)]
 pub struct Options {
     /// YAML file with the configuration; environment variables stand over it.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
     /// Print the configuration that results from defaults, file and environment, and exit.
     #[arg(long)]

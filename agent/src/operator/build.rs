@@ -14,6 +14,7 @@ use k8s_openapi::api::core::v1::{PersistentVolumeClaim, VolumeMount};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::backend::Backend;
 use super::child::{Child, ChildKind};
 use super::config::Pods;
 use super::owner::Owner;
@@ -42,9 +43,11 @@ use connection::Connection;
 
 /// The children in the order in which they are applied: what pods refer to first, then the pods, then what scales them.
 pub(crate) fn build(validated: &Validated, pods: &Pods) -> Vec<Child> {
-    let Validated { owner, component, pod, volume_mounts, volume_claims, volume_claim_retention } = validated;
+    let Validated { owner, component, pod, volume_mounts, volume_claims, volume_claim_retention, backend } =
+        validated;
     let details = function_details(component, component.spec.replicas);
-    let prepared = Prepared { owner, component, details: &details, pod, volume_mounts, volume_claims, pods };
+    let prepared =
+        Prepared { owner, component, details: &details, pod, volume_mounts, volume_claims, backend, pods };
     let mut children: Vec<Child> = credentials::build(&prepared);
     children.push(child(ChildKind::Service, &service::build(owner)));
     let stateful_set = stateful_set::build(&prepared, volume_claim_retention.as_ref());
@@ -66,6 +69,7 @@ pub(super) struct Prepared<'a> {
     pod: &'a PodPolicy,
     volume_mounts: &'a [VolumeMount],
     volume_claims: &'a [PersistentVolumeClaim],
+    backend: &'a Backend,
     pods: &'a Pods,
 }
 

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
+
+use super::backend;
 
 /// How custom resources become workloads.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,14 +23,29 @@ pub struct Config {
     /// somebody deleted) is repaired after that at the latest.
     #[serde(with = "humantime_serde")]
     pub resync: Duration,
+    /// What clusters add to pods, and where that is looked for.
+    pub backend_configs: backend::Config,
     /// What pods are made of.
     pub pods: Pods,
+}
+
+/// What pods are held to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Profile {
+    /// As Function Mesh's own operator makes them, for images that need it and for taking over its pods as they are.
+    #[default]
+    Compatible,
+    /// What Kubernetes calls restricted, and more: not as root, nothing written but to volumes, no token of the API server.
+    Restricted,
 }
 
 /// What all pods have in common.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Pods {
+    /// `compatible` or `restricted`. Default `compatible`: going to the other replaces all pods.
+    pub profile: Profile,
     /// Images of runners and helpers.
     pub images: Images,
     /// `Always`, `IfNotPresent` or `Never`, where a resource says nothing. Default empty: what Kubernetes takes by the image's tag.
@@ -40,7 +58,8 @@ pub struct Pods {
     pub annotations: BTreeMap<String, String>,
     /// Prefer a node of its own for each instance of a component. Default true.
     pub default_affinity: bool,
-    /// Have Kubernetes refuse to run containers as root. Default false, because images of others may name no user.
+    /// Have Kubernetes refuse to run containers as root also in the profile `compatible`; in the other it always does. Default
+    /// false, because images of others may name no user.
     pub run_as_non_root: bool,
     /// Where pods reach this agent's port of packages (`packages.listen`), as in `http://isthmus-agent-packages.isthmus.svc:9091`.
     /// It stands in their commands: pods are replaced when it changes. Default empty: what names a package by its digest is
@@ -77,14 +96,23 @@ impl Default for Config {
             namespaces: Vec::new(),
             concurrency: 32,
             resync: Duration::from_mins(10),
+            backend_configs: backend::Config::default(),
             pods: Pods::default(),
         }
+    }
+}
+
+impl Pods {
+    /// Whether more is asked of pods than the original does.
+    pub(crate) fn restricted(&self) -> bool {
+        self.profile == Profile::Restricted
     }
 }
 
 impl Default for Pods {
     fn default() -> Self {
         Self {
+            profile: Profile::default(),
             images: Images::default(),
             image_pull_policy: String::new(),
             image_pull_secrets: Vec::new(),

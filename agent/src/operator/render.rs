@@ -1,79 +1,262 @@
 //! What the operator would apply, printed without a cluster.
 
 use isthmus_dialects::function_mesh::API_VERSION;
-use isthmus_model::component::Object;
-use isthmus_model::reason::Violation;
-use serde_json::Value;
+use isthmus_dialects::path;
+use isthmus_model::component::{ComponentKind, Object};
+use isthmus_model::reason::{Reason, Violation};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use serde_json::{Value, json};
 
-use super::KINDS;
+use super::backend::Backend;
 use super::build::build;
 use super::child::ChildKind;
-use super::config::Pods;
+use super::config::Config;
 use super::owner::Owner;
-use super::validate::{self, sentence, validate};
+use super::validate::{self, sentence, validate, validate_new};
 
 /// Stands for the identity that only a cluster can give.
 const NO_UID: &str = "00000000-0000-0000-0000-000000000000";
 
-/// Why nothing is printed.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The text is not YAML or JSON.
-    #[error("{0}")]
-    Text(isthmus_dialects::Problem),
-    /// A document is of no kind that is reconciled.
-    #[error("document {document}: {} is not reconciled here; it must be a Function of {API_VERSION}", if kind.is_empty() { "a document without a kind" } else { kind })]
-    Kind {
-        /// Which, from 1.
-        document: usize,
-        /// What it is.
-        kind: String,
-    },
-    /// A document is refused.
-    #[error("document {document}: {}", sentence(violations))]
-    Refused {
-        /// Which, from 1.
-        document: usize,
-        /// What is wrong with it.
-        violations: Vec<Violation>,
-    },
+/// The kind that is made of others.
+const MESH: &str = "FunctionMesh";
+
+/// Where a FunctionMesh has its components.
+const MEMBERS: [(ComponentKind, &str); 3] = [
+    (ComponentKind::Function, "functions"),
+    (ComponentKind::Source, "sources"),
+    (ComponentKind::Sink, "sinks"),
+];
+
+/// What is printed, and what is refused.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Rendered {
+    /// The objects, in the order in which they would be applied. Values of Secrets are not shown.
+    pub objects: Vec<Object>,
+    /// The resources that become nothing: one that is refused hinders no other.
+    pub refused: Vec<Refused>,
 }
 
-/// The objects of every resource in `text`, in the order in which they would be applied. Values of Secrets are not shown.
+/// A resource that is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("document {document}: {}", sentence(violations))]
+pub struct Refused {
+    /// The text that it stands in, from 0.
+    pub text: usize,
+    /// The document of that, from 1.
+    pub document: usize,
+    /// What is wrong with it; at least one.
+    pub violations: Vec<Violation>,
+}
+
+/// Whether the resources that are rendered exist.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// They are about to be created.
+    Creation,
+    /// They exist, and become what is written: with no instances, too.
+    Update,
+}
+
+/// The objects of every resource in the texts: of a FunctionMesh its members, each followed by what that becomes. BackendConfigs
+/// become nothing, but count for the others as they would in a cluster.
 ///
 /// # Errors
-/// The text cannot be read, or a resource in it is refused.
-pub fn render(text: &[u8], pods: &Pods) -> Result<Vec<Object>, Error> {
-    let documents = isthmus_dialects::document::parse(text, text.len()).map_err(Error::Text)?;
-    let mut objects = Vec::new();
-    for (index, document) in documents.into_iter().enumerate() {
-        let number = index + 1;
-        let owner = owner(&document.value, number)?;
-        let validated = validate(owner, document.value, pods)
-            .map_err(|validate::Error { violations }| Error::Refused { document: number, violations })?;
-        for mut child in build(&validated, pods) {
+/// A text is not YAML or JSON: which, from 0, and why.
+pub fn render(
+    texts: &[Vec<u8>],
+    moment: Moment,
+    config: &Config,
+) -> Result<Rendered, (usize, isthmus_dialects::Problem)> {
+    let mut documents = Vec::new();
+    for (text, bytes) in texts.iter().enumerate() {
+        let parsed =
+            isthmus_dialects::document::parse(bytes, bytes.len()).map_err(|problem| (text, problem))?;
+        documents.extend(
+            parsed.into_iter().enumerate().map(|(index, document)| (text, index + 1, document.value)),
+        );
+    }
+    let (backends, documents): (Vec<_>, Vec<_>) =
+        documents.into_iter().partition(|(_, _, document)| Backend::is(document));
+    let backends = backends.into_iter().map(|(_, _, document)| document).collect();
+    let renderer = Renderer { moment, config, backends };
+    let mut rendered = Rendered::default();
+    for (text, number, document) in documents {
+        let outcome = match Place::of(&document) {
+            Ok(Place { kind: Kind::Component(kind), namespace, name, uid }) => {
+                let owner = Owner { kind, namespace, name, uid };
+                renderer.component(owner, document, &mut rendered.objects).map_err(|error| vec![error])
+            }
+            Ok(mesh) => renderer.mesh(&mesh, &document, &mut rendered.objects),
+            Err(violation) => Err(vec![violation.into()]),
+        };
+        let refused = outcome.err().into_iter().flatten();
+        rendered.refused.extend(refused.map(|validate::Error { violations }| Refused {
+            text,
+            document: number,
+            violations,
+        }));
+    }
+    Ok(rendered)
+}
+
+/// What all resources of a call have in common.
+struct Renderer<'a> {
+    moment: Moment,
+    config: &'a Config,
+    backends: Vec<Value>,
+}
+
+impl Renderer<'_> {
+    fn component(
+        &self,
+        owner: Owner,
+        resource: Value,
+        into: &mut Vec<Object>,
+    ) -> Result<(), validate::Error> {
+        let Config { pods, backend_configs, .. } = self.config;
+        let backend = Backend::of(&self.backends, &owner.namespace, backend_configs)?;
+        let validated = match self.moment {
+            Moment::Creation => validate_new(owner, resource, pods)?,
+            Moment::Update => validate(owner, resource, pods)?,
+        };
+        for mut child in build(&validated.with(backend, pods), pods) {
             if child.kind == ChildKind::Secret {
                 redact(&mut child.body);
             }
-            objects.push(child.body);
+            into.push(child.body);
         }
+        Ok(())
     }
-    Ok(objects)
+
+    /// Every member that is not refused, and what it becomes.
+    fn mesh(
+        &self,
+        mesh: &Place,
+        resource: &Value,
+        into: &mut Vec<Object>,
+    ) -> Result<(), Vec<validate::Error>> {
+        let mut refused = Vec::new();
+        let mut members = 0;
+        for (kind, field) in MEMBERS {
+            let at = path::field("spec", field);
+            let list = match resource.get("spec").and_then(|spec| spec.get(field)) {
+                None | Some(Value::Null) => continue,
+                Some(Value::Array(list)) => list,
+                Some(other) => {
+                    let violation =
+                        Violation::new(at, Reason::InvalidField, "it must be a list of components");
+                    refused.push(violation.with_value(&other.to_string()).into());
+                    continue;
+                }
+            };
+            for (index, spec) in list.iter().enumerate() {
+                members += 1;
+                let Member { owner, body } = mesh.member(kind, spec);
+                let mut made = vec![body.clone()];
+                match self.component(owner, Value::Object(body), &mut made) {
+                    Ok(()) => into.append(&mut made),
+                    Err(error) => refused.push(within(error, &path::index(&at, index))),
+                }
+            }
+        }
+        if members == 0 && refused.is_empty() {
+            let message = "a FunctionMesh must have at least one function, source or sink";
+            refused.push(Violation::new("spec", Reason::MissingField, message).into());
+        }
+        if refused.is_empty() { Ok(()) } else { Err(refused) }
+    }
 }
 
-fn owner(document: &Value, number: usize) -> Result<Owner, Error> {
-    let text = |path: &str| document.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let known = KINDS.into_iter().find(|known| known.as_str() == text("/kind"));
-    let Some(kind) = known.filter(|_| text("/apiVersion") == API_VERSION) else {
-        return Err(Error::Kind { document: number, kind: text("/kind") });
-    };
-    let or = |text: String, default: &str| if text.is_empty() { default.to_owned() } else { text };
-    Ok(Owner {
-        kind,
-        namespace: or(text("/metadata/namespace"), "default"),
-        name: text("/metadata/name"),
-        uid: or(text("/metadata/uid"), NO_UID),
-    })
+/// What is reconciled here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Component(ComponentKind),
+    Mesh,
+}
+
+/// Which resource a document is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Place {
+    kind: Kind,
+    namespace: String,
+    name: String,
+    uid: String,
+}
+
+/// A component of a mesh as a resource of its own.
+struct Member {
+    owner: Owner,
+    body: Object,
+}
+
+impl Place {
+    fn of(document: &Value) -> Result<Self, Violation> {
+        let text = |path: &str| document.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let or = |text: String, default: &str| if text.is_empty() { default.to_owned() } else { text };
+        let name = text("/kind");
+        let component = ComponentKind::ALL.into_iter().find(|kind| kind.as_str() == name);
+        let kind = match component {
+            Some(kind) => Some(Kind::Component(kind)),
+            None => (name == MESH).then_some(Kind::Mesh),
+        };
+        let Some(kind) = kind.filter(|_| text("/apiVersion") == API_VERSION) else {
+            let what = or(name.clone(), "a document without a kind");
+            let message = format!(
+                "{what} is not reconciled here; it must be a Function, Source, Sink or FunctionMesh of {API_VERSION}"
+            );
+            return Err(
+                Violation::new("kind", Reason::InvalidField, message).with_value(&json!(name).to_string())
+            );
+        };
+        Ok(Self {
+            kind,
+            namespace: or(text("/metadata/namespace"), "default"),
+            name: text("/metadata/name"),
+            uid: or(text("/metadata/uid"), NO_UID),
+        })
+    }
+
+    fn member(&self, kind: ComponentKind, spec: &Value) -> Member {
+        let short = spec.get("name").and_then(Value::as_str).unwrap_or_default();
+        let owner = Owner {
+            kind,
+            namespace: self.namespace.clone(),
+            name: format!("{}-{short}", self.name),
+            uid: NO_UID.to_owned(),
+        };
+        let mesh = OwnerReference {
+            api_version: API_VERSION.to_owned(),
+            kind: MESH.to_owned(),
+            name: self.name.clone(),
+            uid: self.uid.clone(),
+            controller: Some(true),
+            block_owner_deletion: Some(true),
+        };
+        let metadata = json!({"name": owner.name, "namespace": owner.namespace, "ownerReferences": [mesh]});
+        let mut body = Object::new();
+        for (member, value) in [
+            ("apiVersion", json!(API_VERSION)),
+            ("kind", json!(kind.as_str())),
+            ("metadata", metadata),
+            ("spec", spec.clone()),
+        ] {
+            body.insert(member.to_owned(), value);
+        }
+        Member { owner, body }
+    }
+}
+
+/// What is wrong with a member, by the paths of the mesh.
+fn within(error: validate::Error, at: &str) -> validate::Error {
+    let violations = error.violations.into_iter().map(|violation| {
+        let field = match violation.field.strip_prefix("spec") {
+            Some(rest) => format!("{at}{rest}"),
+            // Its name is made of the mesh's and this.
+            None => path::field(at, "name"),
+        };
+        Violation { field, ..violation }
+    });
+    validate::Error { violations: violations.collect() }
 }
 
 fn redact(secret: &mut Object) {
@@ -85,6 +268,7 @@ fn redact(secret: &mut Object) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::config::Pods;
     use super::*;
 
     const FUNCTION: &str = "
@@ -99,16 +283,38 @@ spec:
   resources: {requests: {memory: 1Gi}, limits: {memory: 1Gi}}
 ";
 
+    fn call(text: &str, moment: Moment) -> Rendered {
+        render(&[text.as_bytes().to_vec()], moment, &Config::default()).unwrap()
+    }
+
+    fn rendered(text: &str) -> Vec<Object> {
+        let Rendered { objects, refused } = call(text, Moment::Creation);
+        assert_eq!(refused, []);
+        objects
+    }
+
+    fn refused(text: &str) -> String {
+        call(text, Moment::Creation).refused[0].to_string()
+    }
+
     fn kinds(objects: &[Object]) -> Vec<&str> {
         objects.iter().filter_map(|object| object["kind"].as_str()).collect()
     }
 
     #[test]
     fn a_function_is_a_service_and_a_stateful_set_of_the_default_namespace() {
-        let objects = render(FUNCTION.as_bytes(), &Pods::default()).unwrap();
+        let objects = rendered(FUNCTION);
         assert_eq!(kinds(&objects), ["Service", "StatefulSet"]);
         assert_eq!(objects[1]["metadata"]["name"], "greet-function");
         assert_eq!(objects[1]["metadata"]["namespace"], "default");
+    }
+
+    #[test]
+    fn what_exists_may_be_scaled_to_nothing_and_nothing_is_created_so() {
+        let text = FUNCTION.replace("className", "replicas: 0\n  className");
+        assert!(refused(&text).contains("spec.replicas"));
+        let rendered = call(&text, Moment::Update);
+        assert_eq!(rendered.objects[1]["spec"]["replicas"], 0);
     }
 
     #[test]
@@ -117,7 +323,7 @@ spec:
             "pulsarConfig: main",
             "pulsarConfig: main, authConfig: {genericAuth: {clientAuthenticationPlugin: p, clientAuthenticationParameters: token-x}}",
         );
-        let objects = render(text.as_bytes(), &Pods::default()).unwrap();
+        let objects = rendered(&text);
         assert_eq!(kinds(&objects), ["Secret", "Service", "StatefulSet"]);
         let printed = serde_json::to_string(&objects).unwrap();
         assert!(
@@ -132,23 +338,52 @@ spec:
             "java: {jar: /pulsar/greet.jar}",
             &format!("java: {{jar: greet.jar, jarLocation: 'sha256:{digest}'}}"),
         );
-        let refused = render(text.as_bytes(), &Pods::default()).unwrap_err().to_string();
+        let refused = refused(&text);
         assert!(refused.contains("spec.java.jarLocation: this agent gives no packages to pods"), "{refused}");
         let pods = Pods { packages_url: "http://agent.isthmus.svc:9091".to_owned(), ..Pods::default() };
-        let objects = render(text.as_bytes(), &pods).unwrap();
+        let config = Config { pods, ..Config::default() };
+        let objects = render(&[text.into_bytes()], Moment::Creation, &config).unwrap().objects;
         let command = &objects[1]["spec"]["template"]["spec"]["containers"][0]["command"][2];
         let fetch = format!("wget http://agent.isthmus.svc:9091/packages/{digest} -O greet.jar ");
         assert!(command.as_str().unwrap().contains(&fetch), "{command}");
     }
 
     #[test]
-    fn what_is_wrong_is_said_with_the_document_and_all_fields() {
+    fn what_is_wrong_is_said_with_the_document_and_all_fields_and_hinders_no_other() {
         let second = FUNCTION.replace("java: {jar: /pulsar/greet.jar}", "").replace("topics: [in]", "");
-        let refused = render(format!("{FUNCTION}---{second}").as_bytes(), &Pods::default()).unwrap_err();
-        let sentence = refused.to_string();
+        let both = call(&format!("{FUNCTION}---{second}"), Moment::Creation);
+        assert_eq!(kinds(&both.objects), ["Service", "StatefulSet"]);
+        let sentence = both.refused[0].to_string();
         assert!(sentence.starts_with("document 2: ") && sentence.contains("spec.java"), "{sentence}");
-        let other = FUNCTION.replace("kind: Function", "kind: Gadget");
-        let refused = render(other.as_bytes(), &Pods::default()).unwrap_err().to_string();
-        assert!(refused.contains("Gadget is not reconciled here"), "{refused}");
+        assert!(sentence.contains("spec.input"), "{sentence}");
+        let other = refused(&FUNCTION.replace("kind: Function", "kind: Gadget"));
+        assert!(other.contains("Gadget is not reconciled here"), "{other}");
+    }
+
+    #[test]
+    fn a_mesh_is_its_members_and_what_they_become_but_for_those_that_are_refused() {
+        let mesh = "
+apiVersion: compute.functionmesh.io/v1alpha1
+kind: FunctionMesh
+metadata: {name: shop, uid: 1-2}
+spec:
+  sinks:
+  - name: out
+    className: org.example.Out
+    java: {jar: out.nar}
+    input: {topics: [in]}
+    sinkConfig: {}
+    pulsar: {pulsarConfig: main}
+    resources: {requests: {memory: 1Gi}, limits: {memory: 1Gi}}
+  - {name: broken}
+";
+        let Rendered { objects, refused } = call(mesh, Moment::Creation);
+        assert_eq!(kinds(&objects), ["Sink", "Service", "StatefulSet"]);
+        assert_eq!(objects[0]["metadata"]["name"], "shop-out");
+        assert_eq!(objects[0]["metadata"]["ownerReferences"][0]["uid"], "1-2");
+        assert_eq!(objects[2]["metadata"]["name"], "shop-out-sink");
+        let fields: Vec<&str> = refused[0].violations.iter().map(|one| one.field.as_str()).collect();
+        assert!(fields.contains(&"spec.sinks[1].java"), "{fields:?}");
+        assert!(fields.iter().all(|field| field.starts_with("spec.sinks[1].")), "{fields:?}");
     }
 }

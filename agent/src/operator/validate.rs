@@ -12,6 +12,7 @@ use k8s_openapi::api::apps::v1::StatefulSetPersistentVolumeClaimRetentionPolicy;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, VolumeMount};
 use serde_json::Value;
 
+use super::backend::Backend;
 use super::config::Pods;
 use super::owner::Owner;
 
@@ -24,6 +25,17 @@ pub(crate) struct Validated {
     pub(crate) volume_mounts: Vec<VolumeMount>,
     pub(crate) volume_claims: Vec<PersistentVolumeClaim>,
     pub(crate) volume_claim_retention: Option<StatefulSetPersistentVolumeClaimRetentionPolicy>,
+    /// What the cluster adds to the pods.
+    pub(crate) backend: Backend,
+}
+
+impl Validated {
+    /// With what the cluster's BackendConfigs add.
+    #[must_use]
+    pub(crate) fn with(mut self, backend: Backend, pods: &Pods) -> Self {
+        backend.under(&mut self.pod, pods.default_affinity);
+        Self { backend, ..self }
+    }
 }
 
 /// What is wrong with a resource.
@@ -34,19 +46,30 @@ pub(crate) struct Error {
     pub(crate) violations: Vec<Violation>,
 }
 
-/// `resource` is the whole of it. Fields that are not known are left out, as the API server does.
+impl From<Violation> for Error {
+    fn from(violation: Violation) -> Self {
+        Self { violations: vec![violation] }
+    }
+}
+
+/// A resource that exists: `resource` is the whole of it. Fields that are not known are left out, as the API server does.
 pub(crate) fn validate(owner: Owner, mut resource: Value, pods: &Pods) -> Result<Validated, Error> {
     let stopped = scaled_to_nothing(&mut resource);
+    let mut validated = validate_new(owner, resource, pods)?;
+    if stopped {
+        validated.component.spec.replicas = 0;
+    }
+    Ok(validated)
+}
+
+/// A resource that is about to be created.
+pub(crate) fn validate_new(owner: Owner, resource: Value, pods: &Pods) -> Result<Validated, Error> {
     let options = Options { unknown_fields: UnknownFields::Ignore, ..Options::default() };
     let problem = |violations| Error { violations };
     let written = read_resource(resource, &options).map_err(problem)?;
-    let mut component =
-        admit_written(written, &Offline).map_err(|rejection| problem(rejection.violations))?;
-    if stopped {
-        component.spec.replicas = 0;
-    }
+    let component = admit_written(written, &Offline).map_err(|rejection| problem(rejection.violations))?;
     if let Some(violation) = out_of_reach(&component, pods) {
-        return Err(problem(vec![violation]));
+        return Err(violation.into());
     }
     let kubernetes = &component.spec.kubernetes;
     // Admission has read all of these, so that none of them fails here.
@@ -59,7 +82,8 @@ pub(crate) fn validate(owner: Owner, mut resource: Value, pods: &Pods) -> Result
         .map(|policy| pod::typed(policy.clone(), "spec.persistentVolumeClaimRetentionPolicy"))
         .transpose()
         .map_err(problem)?;
-    Ok(Validated { owner, component, pod, volume_mounts, volume_claims, volume_claim_retention })
+    let backend = Backend::default();
+    Ok(Validated { owner, component, pod, volume_mounts, volume_claims, volume_claim_retention, backend })
 }
 
 /// A package that is named by its digest, where pods are not told who has it.
@@ -108,3 +132,6 @@ pub(super) fn sentence(violations: &[Violation]) -> String {
     };
     violations.iter().map(each).collect::<Vec<_>>().join("; ")
 }
+
+#[cfg(test)]
+mod tests;

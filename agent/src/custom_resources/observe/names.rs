@@ -56,7 +56,8 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::operator::render::render;
+    use crate::operator::Config;
+    use crate::operator::render::{Moment, render};
 
     fn key() -> Key {
         Key { kind: ComponentKind::Function, namespace: "n".into(), name: "greet".into() }
@@ -73,9 +74,9 @@ mod tests {
                 "input": {"topics": ["persistent://public/default/in"], "typeClassName": "java.lang.String"}
             }
         }"#;
-        let objects = render(manifest.as_bytes(), &crate::operator::config::Pods::default()).unwrap();
+        let rendered = render(&[manifest.as_bytes().to_vec()], Moment::Creation, &Config::default()).unwrap();
         let objects: Vec<Value> =
-            objects.iter().map(|object| serde_json::to_value(object).unwrap()).collect();
+            rendered.objects.iter().map(|object| serde_json::to_value(object).unwrap()).collect();
         let set = objects.iter().find(|object| object["kind"] == "StatefulSet").unwrap();
         let (name, template) = (set["metadata"]["name"].as_str().unwrap(), &set["spec"]["template"]);
         let metadata = json!({

@@ -9,7 +9,6 @@
 //! something else it is quoted.
 
 use isthmus_model::component::{Component, Object, Runtime};
-use isthmus_model::package::PackageRef;
 use serde_json::Value;
 
 use super::Prepared;
@@ -39,16 +38,19 @@ pub(super) fn command(prepared: &Prepared<'_>) -> Vec<String> {
         Some(Runtime::Go { package, .. }) => {
             let download =
                 download.map(|download| format!("{download} && ls -al && pwd &&")).unwrap_or_default();
-            ("bash", format!("{download}{SHARD} && {}", go::exec(prepared, &path(prepared, package))))
+            (
+                "bash",
+                format!("{download}{SHARD} && {}", go::exec(prepared, &download::path(prepared, package))),
+            )
         }
         Some(Runtime::Generic { package, language }) => {
-            ("sh", script(download, &generic::exec(prepared, &path(prepared, package), language)))
+            ("sh", script(download, &generic::exec(prepared, &download::path(prepared, package), language)))
         }
         Some(Runtime::Python { package, .. }) => {
-            ("bash", script(download, &python::exec(prepared, &path(prepared, package))))
+            ("bash", script(download, &python::exec(prepared, &download::path(prepared, package))))
         }
         Some(Runtime::Java { package, .. }) => {
-            ("bash", script(download, &java::exec(prepared, &path(prepared, package))))
+            ("bash", script(download, &java::exec(prepared, &download::path(prepared, package))))
         }
         // Admission lets no component of a cluster pass without one.
         None => ("bash", script(download, &java::exec(prepared, ""))),
@@ -70,21 +72,11 @@ fn fetch(prepared: &Prepared<'_>) -> Option<String> {
     let package = spec.runtime.as_ref()?.package();
     download::command(
         package,
-        &package.file,
+        &download::path(prepared, package),
         Tools::of(spec),
         &prepared.packages(),
         &prepared.pods.packages_url,
     )
-}
-
-/// Where the instance finds its package.
-fn path(prepared: &Prepared<'_>, package: &PackageRef) -> String {
-    let generic = matches!(prepared.component.spec.runtime, Some(Runtime::Generic { .. }));
-    if prepared.pods.init_containers && !generic {
-        download::rebased(&package.file)
-    } else {
-        package.file.clone()
-    }
 }
 
 /// What all instances but those of Go are told alike.

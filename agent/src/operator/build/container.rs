@@ -30,7 +30,7 @@ pub(super) fn main(prepared: &Prepared<'_>, mounts: Vec<VolumeMount>) -> Contain
         volume_mounts: some(mounts),
         liveness_probe: prepared.pod.liveness.as_ref().and_then(liveness),
         startup_probe: prepared.pod.startup_probe.clone(),
-        security_context: Some(unprivileged(None)),
+        security_context: Some(unprivileged(prepared, None)),
         ..Container::default()
     }
 }
@@ -82,7 +82,7 @@ pub(super) fn downloader(prepared: &Prepared<'_>) -> Option<Container> {
         env_from: some(prepared.packages().env_from()),
         volume_mounts: some(volumes::downloader(prepared)),
         // The original gives it none, and then no namespace at the restricted level takes the pod.
-        security_context: prepared.pods.run_as_non_root.then(|| unprivileged(None)),
+        security_context: prepared.pods.restricted().then(|| unprivileged(prepared, None)),
         ..Container::default()
     })
 }
@@ -106,9 +106,10 @@ fn liveness(liveness: &Liveness) -> Option<Probe> {
     })
 }
 
-/// No capability and no way to get one.
-pub(super) fn unprivileged(run_as_user: Option<i64>) -> SecurityContext {
+/// No capability and no way to get one, and where pods are restricted nothing to write but volumes.
+pub(super) fn unprivileged(prepared: &Prepared<'_>, run_as_user: Option<i64>) -> SecurityContext {
     SecurityContext {
+        read_only_root_filesystem: prepared.pods.restricted().then_some(true),
         capabilities: Some(Capabilities { drop: Some(vec!["ALL".to_owned()]), add: None }),
         allow_privilege_escalation: Some(false),
         run_as_user,

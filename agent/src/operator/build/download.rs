@@ -10,6 +10,7 @@ use isthmus_model::component::{Runtime, Spec};
 use isthmus_model::name::Digest;
 use isthmus_model::package::PackageRef;
 
+use super::Prepared;
 use super::connection::Connection;
 use super::shell::word;
 
@@ -48,6 +49,25 @@ fn slim(image: &str) -> bool {
                 .any(|language| rest.strip_prefix(language).is_some_and(|rest| rest.starts_with("-runner")))
         })
     })
+}
+
+/// Whether the instance's own container fetches the package.
+pub(super) fn in_the_instance(prepared: &Prepared<'_>) -> bool {
+    let runtime = prepared.component.spec.runtime.as_ref();
+    !prepared.downloads_before() && runtime.is_some_and(|runtime| !runtime.package().location.is_empty())
+}
+
+/// Where the instance finds its package.
+pub(super) fn path(prepared: &Prepared<'_>, package: &PackageRef) -> String {
+    let generic = matches!(prepared.component.spec.runtime, Some(Runtime::Generic { .. }));
+    if prepared.pods.init_containers && !generic {
+        rebased(&package.file)
+    } else if prepared.pods.restricted() && in_the_instance(prepared) {
+        // Where it would be in the image nothing can be written.
+        format!("{DIRECTORY}/{}", file_name(&package.file))
+    } else {
+        package.file.clone()
+    }
 }
 
 /// Whether the location is fetched without Pulsar.

@@ -61,7 +61,8 @@ impl<'a> Logging<'a> {
         self.config.is_some_and(|config| config.java_config_file_type == "yaml")
     }
 
-    fn directory(&self) -> &'static str {
+    /// Where its configuration is.
+    pub(super) fn directory(&self) -> &'static str {
         match self.language {
             Language::Java => "/pulsar/conf/java-log/",
             Language::Python => "/pulsar/conf/python-log/",

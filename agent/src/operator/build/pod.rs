@@ -18,7 +18,7 @@ const USER: i64 = 10_000;
 const GROUP: i64 = 10_001;
 
 pub(super) fn template(prepared: &Prepared<'_>) -> PodTemplateSpec {
-    let (owner, pod, pods) = (prepared.owner, prepared.pod, prepared.pods);
+    let Prepared { owner, pod, backend, pods, .. } = *prepared;
     // The labels that pods are selected by stand above all others: without them nobody would count the pods.
     let mut labels: Labels = pods.labels.clone();
     labels.extend(pod.labels.clone().unwrap_or_default());
@@ -29,6 +29,13 @@ pub(super) fn template(prepared: &Prepared<'_>) -> PodTemplateSpec {
             .into();
     annotations.extend(pods.annotations.clone());
     annotations.extend(pod.annotations.clone().unwrap_or_default());
+    // Pods keep apart by what is theirs, not by what all of a cluster have.
+    let affinity = affinity::build(prepared, &labels);
+    for (own, below) in [(&mut labels, &backend.pod.labels), (&mut annotations, &backend.pod.annotations)] {
+        let mut all = below.clone().unwrap_or_default();
+        all.append(own);
+        *own = all;
+    }
 
     let Volumes { volumes, mounts } = Volumes::of(prepared);
     let mut containers = pod.sidecars.clone().unwrap_or_default();
@@ -40,19 +47,30 @@ pub(super) fn template(prepared: &Prepared<'_>) -> PodTemplateSpec {
     pull_secrets
         .extend(pods.image_pull_secrets.iter().map(|name| LocalObjectReference { name: name.clone() }));
     let pull_secrets = last_of_each(pull_secrets, |secret| &secret.name);
+    for container in &mut containers {
+        let below = backend.env.iter().map(|(name, value)| container::variable(name, value));
+        let own = container.env.take().unwrap_or_default();
+        container.env = some(below.chain(own).collect());
+    }
     for container in containers.iter_mut().chain(&mut init_containers) {
         container.env = container.env.take().map(|env| last_of_each(env, |variable| &variable.name));
     }
+    let account = pod.service_account_name.clone().filter(|name| !name.is_empty());
+    // Instances do not call Kubernetes; whoever names an account wants its token.
+    let token = (pods.restricted() && account.is_none()).then_some(false);
     let spec = PodSpec {
-        affinity: affinity::build(prepared, &labels),
+        automount_service_account_token: token,
+        affinity,
         containers,
         image_pull_secrets: some(pull_secrets),
         init_containers: some(init_containers),
         node_selector: pod.node_selector.clone().filter(|selector| !selector.is_empty()),
         security_context: Some(
-            pod.security_context.clone().unwrap_or_else(|| security(pods.run_as_non_root)),
+            pod.security_context
+                .clone()
+                .unwrap_or_else(|| security(pods.run_as_non_root || pods.restricted())),
         ),
-        service_account_name: pod.service_account_name.clone().filter(|name| !name.is_empty()),
+        service_account_name: account,
         termination_grace_period_seconds: pod.termination_grace_period_seconds,
         tolerations: pod.tolerations.clone().and_then(some),
         volumes: some(volumes),

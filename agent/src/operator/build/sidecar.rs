@@ -7,7 +7,7 @@ use super::Prepared;
 use super::container::{pod_name, some, unprivileged, variable};
 use super::log::sidecar;
 use super::shell::quoted;
-use super::volumes::{LOGS, mount};
+use super::volumes::{FILEBEAT, LOGS, mount};
 
 const CONFIG: &str = "/usr/share/filebeat/config/filebeat.yaml";
 
@@ -26,6 +26,9 @@ pub(super) fn build(prepared: &Prepared<'_>) -> Option<Container> {
     let mut mounts = prepared.volume_mounts.to_vec();
     mounts.push(mount(LOGS, "/pulsar/logs/functions"));
     mounts.extend(messaging.files().into_iter().map(|(_, mount)| mount));
+    if prepared.pods.restricted() {
+        mounts.extend(FILEBEAT.map(|(name, path)| mount(name, path)));
+    }
     let given = &spec.kubernetes.filebeat_image;
     let image = if given.is_empty() { &prepared.pods.images.filebeat } else { given };
     let script =
@@ -38,7 +41,7 @@ pub(super) fn build(prepared: &Prepared<'_>) -> Option<Container> {
         env: Some(env),
         env_from: some(messaging.env_from()),
         volume_mounts: Some(mounts),
-        security_context: Some(unprivileged(Some(USER))),
+        security_context: Some(unprivileged(prepared, Some(USER))),
         ..Container::default()
     })
 }

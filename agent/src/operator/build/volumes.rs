@@ -13,6 +13,16 @@ pub(super) const LOGS: &str = "filebeat-logs";
 const LOGS_DIRECTORY: &str = "/pulsar/logs/functions";
 const DOWNLOADS: &str = "downloader-volume";
 
+/// What filebeat writes beside logs: its configuration, how far it has read, and what it says of itself.
+pub(super) const FILEBEAT: [(&str, &str); 3] = [
+    ("filebeat-config", "/usr/share/filebeat/config"),
+    ("filebeat-data", "/usr/share/filebeat/data"),
+    ("filebeat-own-logs", "/usr/share/filebeat/logs"),
+];
+
+/// Where programs put what they need for a while, the Java instance the unpacked connector.
+pub(super) const TMP: &str = "/tmp";
+
 #[derive(Debug, Default)]
 pub(super) struct Volumes {
     pub(super) volumes: Vec<Volume>,
@@ -49,7 +59,29 @@ impl Volumes {
         if prepared.downloads_before() {
             all.add(empty(DOWNLOADS), Some(downloaded(prepared)));
         }
+        if prepared.pods.restricted() {
+            all.writable(prepared);
+        }
         all
+    }
+
+    /// The directories that instances write to, where they cannot write to their image. What the resource mounts there stays.
+    fn writable(&mut self, prepared: &Prepared<'_>) {
+        let spec = &prepared.component.spec;
+        let logging = Logging::of(spec).map(|logging| ("writable-conf", logging.directory()));
+        let package =
+            download::in_the_instance(prepared).then_some(("writable-packages", download::DIRECTORY));
+        let places =
+            [("writable-tmp", TMP), ("writable-logs", "/pulsar/logs"), ("writable-heap", "/pulsar/tmp")];
+        if sidecar(spec) {
+            self.volumes.extend(FILEBEAT.map(|(name, _)| empty(name)));
+        }
+        for (name, path) in places.into_iter().chain(logging).chain(package) {
+            let path = path.trim_end_matches('/');
+            if !self.mounts.iter().any(|mount| mount.mount_path.trim_end_matches('/') == path) {
+                self.add(empty(name), Some(mount(name, path)));
+            }
+        }
     }
 
     fn add(&mut self, volume: Volume, mount: Option<VolumeMount>) {
@@ -78,6 +110,10 @@ pub(super) fn downloader(prepared: &Prepared<'_>) -> Vec<VolumeMount> {
         mounts.extend(prepared.packages().files().into_iter().map(|(_, mount)| mount));
     }
     mounts.extend(prepared.volume_mounts.iter().cloned());
+    if prepared.pods.restricted() && !mounts.iter().any(|mount| mount.mount_path == TMP) {
+        // Its tools keep their settings in its home.
+        mounts.push(mount("writable-tmp", TMP));
+    }
     mounts
 }
 

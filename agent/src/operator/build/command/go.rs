@@ -18,8 +18,14 @@ const RUNTIME_GO: i32 = 3;
 
 pub(super) fn exec(prepared: &Prepared<'_>, package: &str) -> String {
     let (conf, package) = (expanded(&conf(prepared).to_string()), word(package));
+    if prepared.pods.restricted() {
+        // What the image has cannot be changed, and is a program already. The object may hold what no log should.
+        return format!(
+            "GO_FUNCTION_CONF={conf} && ls -l {package} && {{ [ -x {package} ] || chmod +x {package}; }} && exec {package} -instance-conf \"${{GO_FUNCTION_CONF}}\""
+        );
+    }
     format!(
-        "GO_FUNCTION_CONF={conf} && ls -l {package} && chmod +x {package} && exec {package} -instance-conf \"${{GO_FUNCTION_CONF}}\""
+        "GO_FUNCTION_CONF={conf} && goFunctionConfigs=${{GO_FUNCTION_CONF}} && echo goFunctionConfigs=\"'${{goFunctionConfigs}}'\" && ls -l {package} && chmod +x {package} && exec {package} -instance-conf \"${{goFunctionConfigs}}\""
     )
 }
 
