@@ -101,25 +101,22 @@ fn every_resource_becomes_what_the_original_makes_of_it_but_for_what_the_table_s
         let ours = documents(&output.stdout);
         let theirs = documents(&fs::read(folder().join(format!("{case}.out.yaml"))).unwrap());
         let of_case = |cases: &[String]| cases.iter().position(|begin| case.starts_with(begin.as_str()));
-        for difference in differences(&ours, &theirs) {
+        let found = differences(&ours, &theirs).into_iter().map(|one| (one.at.clone(), one.to_string()));
+        let said = || ("refused".to_owned(), String::from_utf8_lossy(&output.stderr).into_owned());
+        let refused = (!output.status.success()).then(said);
+        for (at, what) in found.chain(refused) {
             let mut known = false;
             for (row, used) in table.iter().zip(&mut used) {
                 if let Some(index) = of_case(&row.cases)
-                    && difference.at.contains(&row.place)
+                    && at.contains(&row.place)
                 {
                     used.insert(index);
                     known = true;
                 }
             }
             if !known {
-                unexpected.push(format!("{case}: {difference}"));
+                unexpected.push(format!("{case}: {what}"));
             }
-        }
-        if !output.status.success() {
-            unexpected.extend(
-                (!case.starts_with("123-"))
-                    .then(|| format!("{case}: {}", String::from_utf8_lossy(&output.stderr))),
-            );
         }
     }
     let unused: Vec<String> = table
