@@ -4,7 +4,6 @@
 //! does a line of the table that is no longer true.
 #![expect(
     clippy::indexing_slicing,
-    clippy::panic,
     clippy::unwrap_used,
     reason = "all of this is tests, helpers included: they may panic"
 )]

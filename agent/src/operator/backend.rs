@@ -90,7 +90,7 @@ impl Backend {
         for (ours, theirs) in
             [(&mut pod.labels, &self.pod.labels), (&mut pod.annotations, &self.pod.annotations)]
         {
-            join(ours, theirs);
+            join(ours, theirs.as_ref());
         }
         if pod.affinity.is_none() {
             pod.affinity.clone_from(&self.pod.affinity);
@@ -110,7 +110,7 @@ impl Backend {
 
 /// What both layers have in common. A security context is never taken: pods have one in any case.
 fn under(pod: &mut PodPolicy, below: &PodPolicy) {
-    join(&mut pod.node_selector, &below.node_selector);
+    join(&mut pod.node_selector, below.node_selector.as_ref());
     behind(&mut pod.tolerations, below.tolerations.as_ref());
     behind(&mut pod.image_pull_secrets, below.image_pull_secrets.as_ref());
     let own = pod.service_account_name.take().filter(|name| !name.is_empty());
@@ -121,7 +121,7 @@ fn under(pod: &mut PodPolicy, below: &PodPolicy) {
     pod.startup_probe = pod.startup_probe.take().or_else(|| below.startup_probe.clone());
 }
 
-fn join(ours: &mut Option<BTreeMap<String, String>>, below: &Option<BTreeMap<String, String>>) {
+fn join(ours: &mut Option<BTreeMap<String, String>>, below: Option<&BTreeMap<String, String>>) {
     if let Some(below) = below {
         let own = ours.take().unwrap_or_default();
         let mut all = below.clone();

@@ -50,6 +50,9 @@ fn wrong(kind: ComponentKind, changes: &[(&str, Value)]) -> Vec<String> {
     refused.into_iter().flat_map(|error| error.violations).map(|violation| violation.field).collect()
 }
 
+/// A kind, what is changed of it, and the field that is named for it.
+type Row = (ComponentKind, Vec<(&'static str, Value)>, &'static str);
+
 #[test]
 fn what_is_right_is_not_refused() {
     for kind in ComponentKind::ALL {
@@ -61,7 +64,7 @@ fn what_is_right_is_not_refused() {
 fn what_is_wrong_is_refused_by_its_field() {
     use ComponentKind::{Function, Sink, Source};
     let crypto = json!({"encryptionKeys": ["k"]});
-    let table: Vec<(ComponentKind, Vec<(&str, Value)>, &str)> = vec![
+    let table: Vec<Row> = vec![
         // Code.
         (Function, vec![("java", json!(null))], "spec.java"),
         (Source, vec![("java", json!(null))], "spec.java"),
