@@ -112,7 +112,8 @@ pub trait Upkeep: Send + 'static {
         write: &mut dyn FnMut(&mut dyn io::Write) -> io::Result<()>,
     ) -> Result<(), Error>;
 
-    /// Drops records that are in the newest snapshot and beyond the retention. Returns the oldest kept.
+    /// Drops records that are in the newest snapshot and beyond the retention; what was appended together may stay as long as
+    /// one of it does. Returns the oldest kept.
     fn compact(&mut self, retention: Retention) -> Result<LogIndex, Error>;
 
     /// Tidies up what appends left behind. Called between batches, at most a few times a second.

@@ -1,9 +1,10 @@
-//! The embedded engine: SQLite for the log, one row a commit, and plain files for snapshots, all in one directory.
+//! The embedded engine: SQLite for the log, and plain files for snapshots, all in one directory.
 //!
 //! WAL with `synchronous=FULL`: an append returns after its fsync. Checkpoints and compaction run on a connection of their
 //! own. Snapshots are files because they are large, written once and read from end to end; a rename makes them whole.
 
 mod log;
+mod row;
 mod snapshots;
 mod upkeep;
 
@@ -17,6 +18,7 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 use super::engine::{Engine, Error, Log, Recovery, Upkeep};
 use log::SqliteLog;
+use row::Rows;
 use snapshots::Snapshots;
 use upkeep::SqliteUpkeep;
 
@@ -65,6 +67,14 @@ impl Place {
         Error::Storage { doing, place: self.directory.display().to_string(), source: source.into() }
     }
 
+    /// The records of a row of the log.
+    fn records<'row>(&self, last: u64, row: &'row [u8]) -> Result<Vec<(LogIndex, &'row [u8])>, Error> {
+        row::records(LogIndex(last), row).ok_or_else(|| Error::Damaged {
+            place: self.database().display().to_string(),
+            what: format!("the row {last} of its log cannot be read"),
+        })
+    }
+
     /// Makes names in the directory durable.
     fn sync(&self) -> Result<(), Error> {
         let sync = || File::open(&self.directory)?.sync_all();
@@ -106,7 +116,7 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     connection.execute_batch(
-        "CREATE TABLE IF NOT EXISTS log (idx INTEGER PRIMARY KEY, record BLOB NOT NULL) STRICT;
+        "CREATE TABLE IF NOT EXISTS log (last INTEGER PRIMARY KEY, records BLOB NOT NULL) STRICT;
          CREATE TABLE IF NOT EXISTS leader (only INTEGER PRIMARY KEY CHECK (only = 1), epoch INTEGER NOT NULL) STRICT;
          INSERT OR IGNORE INTO leader VALUES (1, 0);",
     )
@@ -114,7 +124,7 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
 
 fn last(connection: &Connection) -> rusqlite::Result<Option<LogIndex>> {
     let last: Option<u64> = connection
-        .query_row("SELECT idx FROM log ORDER BY idx DESC LIMIT 1", [], |row| row.get(0))
+        .query_row("SELECT last FROM log ORDER BY last DESC LIMIT 1", [], |row| row.get(0))
         .optional()?;
     Ok(last.map(LogIndex))
 }
@@ -151,15 +161,19 @@ impl Engine for SqliteEngine {
         let failed = |source| self.place.failed("read", source);
         let mut statement = self
             .connection
-            .prepare("SELECT idx, record FROM log WHERE idx > ? ORDER BY idx")
+            .prepare("SELECT last, records FROM log WHERE last > ? ORDER BY last")
             .map_err(failed)?;
         let mut rows = statement.query([after.0]).map_err(failed)?;
         while let Some(row) = rows.next().map_err(failed)? {
             let index: u64 = row.get(0).map_err(failed)?;
             let value = row.get_ref(1).map_err(failed)?;
-            let record = value.as_blob().map_err(|source| self.place.failed("read", source))?;
-            to.record(LogIndex(index), record)?;
-            after = LogIndex(index);
+            let row = value.as_blob().map_err(|source| self.place.failed("read", source))?;
+            for (index, record) in self.place.records(index, row)? {
+                if index > after {
+                    to.record(index, record)?;
+                    after = index;
+                }
+            }
         }
         Ok(after)
     }
@@ -190,16 +204,22 @@ impl Engine for SqliteEngine {
 
 fn insert(connection: &mut Connection, after: LogIndex, records: &[Vec<u8>]) -> rusqlite::Result<LogIndex> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let mut end = after;
+    let mut rows = Rows::behind(after);
     {
         let mut statement = transaction.prepare_cached("INSERT INTO log VALUES (?, ?)")?;
         for record in records {
-            end = end.next();
-            statement.execute((end.0, record))?;
+            rows.push(record);
+            if rows.is_full() {
+                statement.execute(rows.row())?;
+                rows.close();
+            }
+        }
+        if !rows.is_empty() {
+            statement.execute(rows.row())?;
         }
     }
     transaction.commit()?;
-    Ok(end)
+    Ok(rows.end())
 }
 
 #[cfg(test)]

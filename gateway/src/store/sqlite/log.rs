@@ -2,7 +2,7 @@
 
 use isthmus_model::order::LogIndex;
 use parking_lot::Mutex;
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 
 use super::{Error, Log, Place};
 
@@ -26,8 +26,7 @@ impl Log for SqliteLog {
             Some(connection) => connection,
             none @ None => none.insert(self.place.connect()?),
         };
-        let failed = |source| self.place.failed("read", source);
-        let records = read(connection, after, limit).map_err(failed)?;
+        let records = read(&self.place, connection, after, limit)?;
         let next = records.first().map(|(index, _)| *index);
         match next {
             Some(index) if index > after.next() => Err(Error::Compacted { oldest: index }),
@@ -37,21 +36,30 @@ impl Log for SqliteLog {
 }
 
 fn read(
+    place: &Place,
     connection: &Connection,
     after: LogIndex,
     limit: usize,
-) -> rusqlite::Result<Vec<(LogIndex, Vec<u8>)>> {
-    let mut statement =
-        connection.prepare_cached("SELECT idx, record FROM log WHERE idx > ? ORDER BY idx LIMIT ?")?;
-    let rows = statement.query_map((after.0, u64::try_from(limit).unwrap_or(u64::MAX)), |row| {
-        Ok((LogIndex(row.get(0)?), row.get(1)?))
-    })?;
-    rows.collect()
+) -> Result<Vec<(LogIndex, Vec<u8>)>, Error> {
+    let failed = |source| place.failed("read", source);
+    let mut statement = connection
+        .prepare_cached("SELECT last, records FROM log WHERE last > ? ORDER BY last")
+        .map_err(failed)?;
+    let mut rows = statement.query([after.0]).map_err(failed)?;
+    let mut records = Vec::new();
+    while records.len() < limit
+        && let Some(row) = rows.next().map_err(failed)?
+    {
+        let last: u64 = row.get(0).map_err(failed)?;
+        let row = row.get_ref(1).map_err(failed)?;
+        let row = row.as_blob().map_err(|source| place.failed("read", source))?;
+        let behind = place.records(last, row)?.into_iter().filter(|(index, _)| *index > after);
+        records.extend(behind.take(limit - records.len()).map(|(index, record)| (index, record.to_vec())));
+    }
+    Ok(records)
 }
 
 /// The oldest record that is kept.
-pub(super) fn oldest(connection: &Connection) -> rusqlite::Result<Option<LogIndex>> {
-    let oldest: Option<u64> =
-        connection.query_row("SELECT idx FROM log ORDER BY idx LIMIT 1", [], |row| row.get(0)).optional()?;
-    Ok(oldest.map(LogIndex))
+pub(super) fn oldest(place: &Place, connection: &Connection) -> Result<Option<LogIndex>, Error> {
+    Ok(read(place, connection, LogIndex(0), 1)?.first().map(|(index, _)| *index))
 }

@@ -9,7 +9,7 @@ use super::snapshots::Snapshots;
 use super::{Error, Place, last, log};
 use crate::store::engine::{Retention, Upkeep};
 
-/// Rows that are deleted in one transaction: an append waits for it.
+/// Records that are deleted in one transaction: an append waits for it.
 const PORTION: u64 = 1024;
 
 /// Pages of the write-ahead log after which it is begun again even if that makes an append wait: 256 MiB.
@@ -43,21 +43,22 @@ impl SqliteUpkeep {
         let snapshot = Snapshots::new(self.place.clone()).newest()?.unwrap_or_default();
         let place = self.place.clone();
         let connection = self.connection()?;
-        let compact = || -> rusqlite::Result<LogIndex> {
-            let (Some(oldest), Some(newest)) = (log::oldest(connection)?, last(connection)?) else {
-                return Ok(snapshot.next());
-            };
-            let by_size = newest.0.saturating_sub(records_in(connection, retention.bytes, oldest, newest)?);
-            // What is too old or too much goes, but neither what a restart needs nor the last record.
-            let floor = retention.from.0.max(by_size).min(snapshot.0).min(newest.0);
-            let mut from = oldest.0;
-            while from < floor {
-                from = floor.min(from + PORTION);
-                connection.execute("DELETE FROM log WHERE idx < ?", [from])?;
-            }
-            Ok(LogIndex(from))
+        let failed = |source| place.failed("compact", source);
+        let newest = last(connection).map_err(failed)?;
+        let (Some(oldest), Some(newest)) = (log::oldest(&place, connection)?, newest) else {
+            return Ok(snapshot.next());
         };
-        compact().map_err(|source| place.failed("compact", source))
+        let allowed = records_in(connection, retention.bytes, oldest, newest).map_err(failed)?;
+        let by_size = newest.0.saturating_sub(allowed);
+        // What is too old or too much goes, but neither what a restart needs nor the last record.
+        let floor = retention.from.0.max(by_size).min(snapshot.0).min(newest.0);
+        let mut from = oldest.0;
+        while from < floor {
+            from = floor.min(from + PORTION);
+            // A row goes when all of it may.
+            connection.execute("DELETE FROM log WHERE last < ?", [from]).map_err(failed)?;
+        }
+        Ok(log::oldest(&place, connection)?.unwrap_or_else(|| snapshot.next()))
     }
 }
 
