@@ -9,6 +9,7 @@ use isthmus_daemon::chain::Chain;
 use isthmus_daemon::program::{BoxError, Server};
 use isthmus_daemon::tasks::{OnFailure, OnShutdown, Stage};
 use isthmus_model::cluster::Declared;
+use kube::Client;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -19,6 +20,7 @@ use crate::host::LocalTarget;
 use crate::host::attached::AdminApi;
 use crate::inbox;
 use crate::inbox::budget::Budget;
+use crate::leader;
 use crate::lease;
 use crate::link::address::GatewayAddress;
 use crate::link::identity::Identity;
@@ -74,8 +76,13 @@ pub async fn start(config: Config, server: Server) -> Result<(), BoxError> {
             let runs = readiness.require("operator");
             let client = operator::client(&kubernetes).await?;
             let way = custom_resources.figures.way(kubernetes.kubeconfig.as_deref());
+            let lease = kubernetes.leader.clone();
             let operator = Operator::new(client.clone(), kubernetes);
-            tasks.spawn("operator", OnFailure::EndProcess, Stage::Drain, DRAIN, |stop| operator.run(stop));
+            match lease {
+                Some(lease) => operate_when_elected(operator, client.clone(), lease, &server),
+                None => tasks
+                    .spawn("operator", OnFailure::EndProcess, Stage::Drain, DRAIN, |stop| operator.run(stop)),
+            }
             runs.holds();
             Some((client, way))
         }
@@ -110,6 +117,20 @@ pub async fn start(config: Config, server: Server) -> Result<(), BoxError> {
     let attachments = AdminApi::new(host.poll.timeout);
     let target = LocalTarget::open(&share.data, host, key, clock.clone(), attachments).await?;
     share.run_on(Arc::new(target), None, &server).await
+}
+
+/// Has the operator work once this agent holds the Lease. One that waits for it has its work, and is as ready as it can be; one
+/// that loses it ends, and waits when it is started again.
+fn operate_when_elected(operator: Operator, client: Client, lease: leader::Config, server: &Server) {
+    let Server { tasks, clock, .. } = server;
+    let (spawner, clock) = (tasks.clone(), clock.clone());
+    tasks.spawn("election", OnFailure::LogOnly, Stage::Accept, OnShutdown::Abort, |_| async move {
+        let elected = leader::elect(client, lease, clock).await;
+        let operator = operator.under(elected.tenure());
+        // Given up when the operator has ended, and not before.
+        spawner.spawn("leader", OnFailure::EndProcess, Stage::Flush, DRAIN, |stop| elected.keep(stop));
+        spawner.spawn("operator", OnFailure::EndProcess, Stage::Drain, DRAIN, |stop| operator.run(stop));
+    });
 }
 
 /// What the share is received and kept with, wherever it runs.

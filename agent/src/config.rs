@@ -79,6 +79,19 @@ impl program::Settings for Config {
         if self.gateways.is_empty() && self.target.kubernetes.is_none() {
             return Err(config::Error::refused("gateways", "name at least one gateway, as host:port"));
         }
+        if let Some(leader) =
+            self.target.kubernetes.as_ref().and_then(|kubernetes| kubernetes.leader.as_ref())
+        {
+            if !self.gateways.is_empty() {
+                return Err(config::Error::refused(
+                    "target.kubernetes.leader",
+                    "an agent with gateways has a key and a share of its own volume; leave one of the two out",
+                ));
+            }
+            if let Err((setting, must)) = leader.check() {
+                return Err(config::Error::refused(format!("target.kubernetes.leader.{setting}"), must));
+            }
+        }
         if self.delete_budget.percent > 100 {
             return Err(config::Error::refused("delete_budget.percent", "it must be from 0 to 100"));
         }

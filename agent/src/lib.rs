@@ -18,6 +18,7 @@ pub mod package;
 pub mod sealing_key;
 pub mod host;
 pub mod custom_resources;
+pub mod leader;
 pub mod operator;
 pub mod report;
 mod compose;

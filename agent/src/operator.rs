@@ -41,6 +41,7 @@ pub use reconcile::Between;
 
 pub(crate) use child::custom_resource;
 
+use crate::leader::Tenure;
 use child::ChildKind;
 use children::Children;
 use dereference::References;
@@ -58,6 +59,7 @@ pub struct Operator {
     client: Client,
     config: Config,
     between: Option<Between>,
+    tenure: Tenure,
 }
 
 impl std::fmt::Debug for Operator {
@@ -110,7 +112,7 @@ pub async fn client(config: &Config) -> Result<Client, Error> {
 impl Operator {
     /// An operator for the cluster whose API server `client` calls.
     pub fn new(client: Client, config: Config) -> Self {
-        Self { client, config, between: None }
+        Self { client, config, between: None, tenure: Tenure::unbounded() }
     }
 
     /// Has `between` called in each pass, between reading a resource and validating it, with namespace and name.
@@ -119,9 +121,15 @@ impl Operator {
         Self { between: Some(between), ..self }
     }
 
+    /// Has it write only while `tenure` lasts.
+    #[must_use]
+    pub fn under(self, tenure: Tenure) -> Self {
+        Self { tenure, ..self }
+    }
+
     /// Reconciles until `stop`. What runs in the cluster goes on without it.
     pub async fn run(self, stop: CancellationToken) {
-        let Self { client, config, between } = self;
+        let Self { client, config, between, tenure } = self;
         let watched = watched(&client, &stop).await;
         // Each once, however often it is named: two controllers of one resource would undo each other's work.
         let namespaces: BTreeSet<&String> = config.namespaces.iter().collect();
@@ -134,7 +142,7 @@ impl Operator {
         let controllers = controllers.map(|(kind, scope)| {
             let context = Context {
                 kind,
-                api: api::Api::new(client.clone()),
+                api: api::Api::new(client.clone()).under(tenure.clone()),
                 config: config.clone(),
                 children: Children::default(),
                 references: References::default(),

@@ -6,5 +6,5 @@ mod lifecycle;
 mod repair;
 mod kills;
 mod sealed;
-mod proxy;
+pub(crate) mod proxy;
 mod weather;

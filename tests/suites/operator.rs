@@ -5,3 +5,4 @@ mod world;
 mod lifecycle;
 mod repair;
 mod neighbours;
+mod leadership;

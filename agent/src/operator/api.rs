@@ -10,6 +10,8 @@ use kube::api::{DeleteParams, GetParams, ListParams, Patch, PatchParams, Precond
 use kube::core::{ApiResource, DynamicObject, ObjectList, PartialObjectMeta, Request, Resource};
 use serde::de::DeserializeOwned;
 
+use crate::leader::Tenure;
+
 /// The name under which the operator's fields stand in `managedFields`.
 pub(crate) const MANAGER: &str = "isthmus-agent";
 
@@ -23,6 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 #[derive(Clone)]
 pub(crate) struct Api {
     client: Client,
+    tenure: Tenure,
 }
 
 impl fmt::Debug for Api {
@@ -54,6 +57,9 @@ pub(crate) enum Error {
     /// No answer came.
     #[error("cannot {verb} {place}: no answer within {} s", PATIENCE.as_secs())]
     Late { verb: &'static str, place: Box<Place> },
+    /// Another agent of the cluster may write now.
+    #[error("did not {verb} {place}: this agent does not hold the cluster's Lease any more")]
+    Over { verb: &'static str, place: Box<Place> },
 }
 
 impl Error {
@@ -61,7 +67,7 @@ impl Error {
     fn code(&self) -> Option<u16> {
         match self {
             Self::Call { source: kube::Error::Api(status), .. } => Some(status.code),
-            Self::Call { .. } | Self::Late { .. } => None,
+            Self::Call { .. } | Self::Late { .. } | Self::Over { .. } => None,
         }
     }
 
@@ -90,7 +96,12 @@ impl Error {
 
 impl Api {
     pub(crate) fn new(client: Client) -> Self {
-        Self { client }
+        Self { client, tenure: Tenure::unbounded() }
+    }
+
+    /// With writes only while `tenure` lasts.
+    pub(crate) fn under(self, tenure: Tenure) -> Self {
+        Self { tenure, ..self }
     }
 
     /// The object, if there is one.
@@ -114,7 +125,7 @@ impl Api {
     ) -> Result<Object, Error> {
         let params = PatchParams { force, field_manager: Some(manager.to_owned()), ..PatchParams::default() };
         let request = paths(place).patch(&place.name, &params, &Patch::Apply(body));
-        self.call("apply", place, request).await
+        self.write("apply", place, request).await
     }
 
     /// The same for the status.
@@ -122,7 +133,7 @@ impl Api {
         let params =
             PatchParams { force: true, field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
         let request = paths(place).patch_subresource("status", &place.name, &params, &Patch::Apply(body));
-        self.call("apply the status of", place, request).await
+        self.write("apply the status of", place, request).await
     }
 
     /// The object's metadata, if there is one.
@@ -164,10 +175,25 @@ impl Api {
         let preconditions = Some(Preconditions { uid: Some(uid.to_owned()), resource_version: None });
         let params = DeleteParams { preconditions, ..params };
         let request = paths(place).delete(&place.name, &params);
-        match self.call::<Object>("delete", place, request).await {
+        match self.write("delete", place, request).await {
             Ok(_) => Ok(()),
             Err(error) if error.is_not_found() => Ok(()),
             Err(error) => Err(error),
+        }
+    }
+
+    /// A call that changes something: not begun when the tenure is over, and not waited for any longer than it lasts.
+    async fn write(
+        &self,
+        verb: &'static str,
+        place: &Place,
+        request: Result<http::Request<Vec<u8>>, kube::core::request::Error>,
+    ) -> Result<Object, Error> {
+        let over = || Error::Over { verb, place: Box::new(place.clone()) };
+        let left = self.tenure.remaining().ok_or_else(over)?;
+        match tokio::time::timeout(left, self.call(verb, place, request)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(over()),
         }
     }
 

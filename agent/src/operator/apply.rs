@@ -200,11 +200,12 @@ impl Stages<'_> {
         if self.paused {
             return Ok(Outcome::Withheld);
         }
-        if let (Some(metadata), Some(uid)) =
-            (body.get_mut("metadata").and_then(Value::as_object_mut), owned.uid)
+        if let (Some(metadata), Some(uid), Some(version)) =
+            (body.get_mut("metadata").and_then(Value::as_object_mut), owned.uid, owned.resource_version)
         {
-            // The one that was looked at, and no other.
+            // The one that was looked at, as it was looked at, and no other: whoever slept meanwhile overwrites nothing.
             metadata.insert("uid".to_owned(), uid.into());
+            metadata.insert("resourceVersion".to_owned(), version.into());
         }
         let Value::Object(body) = body else { return Ok(Outcome::Unchanged) };
         let made = self.api.apply(&place, &body, MANAGER, true).await?;

@@ -8,6 +8,7 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use super::backend;
+use crate::leader;
 
 /// How custom resources become workloads.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +26,9 @@ pub struct Config {
     pub resync: Duration,
     /// What clusters add to pods, and where that is looked for.
     pub backend_configs: backend::Config,
+    /// Several agents of this cluster, of which one at a time reconciles: the Lease that says which. Default none: this agent is
+    /// the only one.
+    pub leader: Option<leader::Config>,
     /// What pods are made of.
     pub pods: Pods,
 }
@@ -97,6 +101,7 @@ impl Default for Config {
             concurrency: 32,
             resync: Duration::from_mins(10),
             backend_configs: backend::Config::default(),
+            leader: None,
             pods: Pods::default(),
         }
     }

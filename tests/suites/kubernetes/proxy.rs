@@ -22,7 +22,7 @@ const MOST: usize = 16 << 20;
 
 /// What becomes of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Weather {
+pub(crate) enum Weather {
     /// The API server answers.
     Fair,
     /// The proxy answers with this status.
@@ -42,7 +42,7 @@ struct Sky {
 type Upstream = Box<dyn Fn(http::Request<Vec<u8>>) -> Answer + Send + Sync>;
 type Answer = futures::future::BoxFuture<'static, Result<Response<Body>, String>>;
 
-pub(super) struct Proxy {
+pub(crate) struct Proxy {
     sky: Arc<Sky>,
     kubeconfig: PathBuf,
     _directory: tempfile::TempDir,
@@ -51,7 +51,7 @@ pub(super) struct Proxy {
 
 impl Proxy {
     /// For callers that shall be taken for whom `account` says.
-    pub(super) async fn start(account: &Path) -> Result<Self> {
+    pub(crate) async fn start(account: &Path) -> Result<Self> {
         let config =
             operator::Config { kubeconfig: Some(account.to_path_buf()), ..operator::Config::default() };
         let client = operator::client(&config).await?;
@@ -81,19 +81,19 @@ impl Proxy {
     }
 
     /// The way to it.
-    pub(super) fn kubeconfig(&self) -> &Path {
+    pub(crate) fn kubeconfig(&self) -> &Path {
         &self.kubeconfig
     }
 
     /// From now on. Watches that go on break.
-    pub(super) fn set(&self, weather: Weather) {
+    pub(crate) fn set(&self, weather: Weather) {
         let mut now = self.sky.weather.lock();
         now.1.cancel();
         *now = (weather, CancellationToken::new());
     }
 
     /// Calls that were not answered by the API server so far.
-    pub(super) fn spoilt(&self) -> usize {
+    pub(crate) fn spoilt(&self) -> usize {
         self.sky.spoilt.load(Ordering::Relaxed)
     }
 }

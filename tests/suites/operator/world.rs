@@ -52,6 +52,25 @@ impl World {
         Ok(Self { plane, kubectl, account, operator: None })
     }
 
+    /// Whom an operator calls the API server as.
+    pub(super) fn account(&self) -> &Path {
+        self.account.path()
+    }
+
+    /// Gives that account the right to a Lease in this namespace, as the chart does.
+    pub(super) async fn grant_lease(&self, namespace: &str) -> Result<()> {
+        let root =
+            Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the tests lie in the workspace")?;
+        let chart = root.join("deploy/charts/isthmus-agent");
+        let words =
+            ["-n", namespace, "template", "isthmus-agent", &chart.to_string_lossy(), "--kube-version=1.34"];
+        let words = [&words[..], &["--set", "replicas=2", "-s", "templates/lease-role.yaml"]].concat();
+        let rights = self.plane.helm().call(&words).await?;
+        self.kubectl.call(&["create", "namespace", namespace]).await?;
+        self.kubectl.call_with(&["apply", "-f", "-"], &rights).await?;
+        Ok(())
+    }
+
     /// Starts the operator.
     pub(super) async fn reconcile(&mut self) -> Result<()> {
         self.start_operator(None).await

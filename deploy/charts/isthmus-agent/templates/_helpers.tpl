@@ -57,6 +57,12 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- $runners := .Values.runners -}}
 {{- $pods := dict "images" $runners.images "image_pull_policy" $runners.imagePullPolicy "image_pull_secrets" $runners.imagePullSecrets "run_as_non_root" $runners.runAsNonRoot -}}
 {{- $kubernetes := dict "namespaces" (include "isthmus-agent.namespaces" . | fromJsonArray) "pods" $pods -}}
+{{- if gt (int .Values.replicas) 1 -}}
+{{- if .Values.gateways -}}
+{{- fail "replicas: an agent with gateways has its key and its share on a volume of its own, so that there is one; set replicas to 1" -}}
+{{- end -}}
+{{- $_ := set $kubernetes "leader" (dict "namespace" .Release.Namespace "name" (include "isthmus-agent.fullname" .)) -}}
+{{- end -}}
 {{- if .Values.gateways -}}
 {{- $_ := set $pods "packages_url" (printf "http://%s-packages.%s.svc:9091" (include "isthmus-agent.fullname" .) .Release.Namespace) -}}
 {{- end -}}
