@@ -6,6 +6,8 @@
 //!        controller: watches, queue, one pass at a time ◀─ children (a few numbers each)
 //! ```
 //!
+//! A FunctionMesh becomes custom resources first, by the same stages.
+//!
 //! Validate and build are pure: what would be applied can be printed without a cluster. The operator knows no gateway: it goes
 //! on while there is none.
 
@@ -34,6 +36,7 @@ mod status;
 mod reconcile;
 mod retry;
 mod controller;
+mod mesh;
 pub mod render;
 
 pub use config::Config;
@@ -151,7 +154,11 @@ impl Operator {
             };
             controller::run(client.clone(), context, scope.clone(), watched.clone(), stop.clone())
         });
-        futures::future::join_all(controllers).await;
+        let meshes = scopes.iter().map(|scope| {
+            let context = mesh::Context::new(api::Api::new(client.clone()), config.clone());
+            mesh::run(client.clone(), context, scope.clone(), stop.clone())
+        });
+        futures::join!(futures::future::join_all(controllers), futures::future::join_all(meshes));
     }
 }
 

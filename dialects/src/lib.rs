@@ -30,5 +30,5 @@ mod read;
 pub use document::{Position, Problem};
 
 pub use function_details::function_details;
-pub use read::{Options, Read, UnknownFields, read, read_resource};
+pub use read::{Options, Read, UnknownFields, read, read_mesh, read_resource};
 pub use written::{Dialect, Origin, Written};

@@ -108,6 +108,20 @@ pub fn read_resource(resource: Value, options: &Options) -> Result<Written, Vec<
     })
 }
 
+/// Reads the members of one FunctionMesh, as an API server hands it over: its functions, then its sources, then its sinks, each
+/// in the order of its list.
+///
+/// # Errors
+/// A list of members is no list, or there is no member.
+pub fn read_mesh(resource: Value, options: &Options) -> Result<Vec<Written>, Vec<Violation>> {
+    let mut read = Read::default();
+    let readings = function_mesh::read(resource, function_mesh::Kind::FunctionMesh, Position::default())?;
+    for reading in readings {
+        one(reading, options, &mut read);
+    }
+    Ok(read.drafts)
+}
+
 /// The resources of a document, each with the path at which it stands: the document itself, or the items of a `List` as
 /// `kubectl get -o yaml` prints it, however deep.
 fn resources(document: Value, wrong: &mut Vec<Violation>) -> Vec<(String, Value)> {

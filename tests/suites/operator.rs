@@ -6,3 +6,4 @@ mod lifecycle;
 mod repair;
 mod neighbours;
 mod leadership;
+mod mesh;

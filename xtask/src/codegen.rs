@@ -14,11 +14,12 @@ struct Printed {
     print: fn() -> Result<String>,
 }
 
-const ALL: [Printed; 7] = [
+const ALL: [Printed; 9] = [
     Printed { file: "docs/reasons.md", print: || Ok(reasons()) },
     Printed { file: "deploy/crds/functions.yaml", print: || custom_resource(ComponentKind::Function) },
     Printed { file: "deploy/crds/sources.yaml", print: || custom_resource(ComponentKind::Source) },
     Printed { file: "deploy/crds/sinks.yaml", print: || custom_resource(ComponentKind::Sink) },
+    Printed { file: "deploy/crds/functionmeshes.yaml", print: function_mesh },
     // Helm reads definitions from a chart's own folder only, and packs no link.
     Printed {
         file: "deploy/charts/isthmus-agent/crds/functions.yaml",
@@ -32,6 +33,7 @@ const ALL: [Printed; 7] = [
         file: "deploy/charts/isthmus-agent/crds/sinks.yaml",
         print: || custom_resource(ComponentKind::Sink),
     },
+    Printed { file: "deploy/charts/isthmus-agent/crds/functionmeshes.yaml", print: function_mesh },
 ];
 
 /// Writes the files.
@@ -55,13 +57,21 @@ pub(crate) fn check(root: &Path) -> Result<bool> {
     Ok(in_step)
 }
 
-/// The definition of a custom resource.
 fn custom_resource(kind: ComponentKind) -> Result<String> {
     let yaml = definition::to_yaml(&definition::definition(kind)).context("print the definition as YAML")?;
-    Ok(format!(
-        "# {} as a custom resource: printed from dialects/src/function_mesh by `cargo xtask codegen`.\n{yaml}",
-        kind.as_str()
-    ))
+    Ok(headed(kind.as_str(), &yaml))
+}
+
+fn function_mesh() -> Result<String> {
+    let yaml = definition::to_yaml(&definition::function_mesh()).context("print the definition as YAML")?;
+    Ok(headed(definition::FUNCTION_MESH, &yaml))
+}
+
+/// A definition of a custom resource, with where it comes from.
+fn headed(kind: &str, yaml: &str) -> String {
+    format!(
+        "# {kind} as a custom resource: printed from dialects/src/function_mesh by `cargo xtask codegen`.\n{yaml}"
+    )
 }
 
 fn reasons() -> String {

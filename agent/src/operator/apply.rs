@@ -172,33 +172,65 @@ impl Stages<'_> {
     }
 
     async fn child(&self, child: Child) -> Result<Outcome, Error> {
-        let Child { kind, name, mut body } = child;
+        let Child { kind, name, body } = child;
         let (key, place, digest) = (self.key(kind, &name), self.place(kind, &name), digest(&body));
         if self.known.is_verified(&key, &digest) {
             return Ok(Outcome::Unchanged);
         }
-        annotate(&mut body, &digest);
-        let Some(live) = self.api.get(&place).await? else {
+        let keep = |body: &mut Object, live: &Object| {
+            if kind == ChildKind::StatefulSet {
+                keep_what_cannot_change(body, live);
+            }
+        };
+        let wanted =
+            Wanted { place: &place, owner: &self.owner.uid, body, digest: &digest, paused: self.paused };
+        let (outcome, seen) = wanted.bring(self.api, keep).await?;
+        if let Some(metadata) = seen {
+            self.known.verify(key, &metadata, digest);
+        }
+        Ok(outcome)
+    }
+}
+
+/// One object that shall be.
+pub(super) struct Wanted<'a> {
+    pub(super) place: &'a Place,
+    /// The identity of who controls it.
+    pub(super) owner: &'a str,
+    pub(super) body: Object,
+    /// Of the body, as it will be asked for next time.
+    pub(super) digest: &'a str,
+    /// Create, but change nothing that exists.
+    pub(super) paused: bool,
+}
+
+impl Wanted<'_> {
+    /// Looks, and writes if there is a difference; with the metadata of an object that now is as it shall be. What `keep` takes
+    /// over from the live object stays as it is there.
+    pub(super) async fn bring(
+        self,
+        api: &Api,
+        keep: impl FnOnce(&mut Object, &Object),
+    ) -> Result<(Outcome, Option<ObjectMeta>), Error> {
+        let Self { place, owner, mut body, digest, paused } = self;
+        annotate(&mut body, digest);
+        let Some(live) = api.get(place).await? else {
             // Without force: if somebody else made one meanwhile it stays theirs.
-            let made = self.api.apply(&place, &body, MANAGER, false).await?;
-            self.known.verify(key, &metadata(&made), digest);
-            return Ok(Outcome::Created);
+            let made = api.apply(place, &body, MANAGER, false).await?;
+            return Ok((Outcome::Created, Some(metadata(&made))));
         };
         let owned = metadata(&live);
         match controller(&owned) {
-            Some((_, uid)) if uid == self.owner.uid => {}
-            foreign => return Ok(Outcome::Foreign(foreign.map(|(name, _)| name))),
+            Some((_, uid)) if uid == owner => {}
+            foreign => return Ok((Outcome::Foreign(foreign.map(|(name, _)| name)), None)),
         }
-        if kind == ChildKind::StatefulSet {
-            keep_what_cannot_change(&mut body, &live);
-        }
+        keep(&mut body, &live);
         let (live, mut body) = (Value::Object(live), Value::Object(body));
         if contains(&live, &body) {
-            self.known.verify(key, &owned, digest);
-            return Ok(Outcome::Unchanged);
+            return Ok((Outcome::Unchanged, Some(owned)));
         }
-        if self.paused {
-            return Ok(Outcome::Withheld);
+        if paused {
+            return Ok((Outcome::Withheld, None));
         }
         if let (Some(metadata), Some(uid), Some(version)) =
             (body.get_mut("metadata").and_then(Value::as_object_mut), owned.uid, owned.resource_version)
@@ -207,10 +239,9 @@ impl Stages<'_> {
             metadata.insert("uid".to_owned(), uid.into());
             metadata.insert("resourceVersion".to_owned(), version.into());
         }
-        let Value::Object(body) = body else { return Ok(Outcome::Unchanged) };
-        let made = self.api.apply(&place, &body, MANAGER, true).await?;
-        self.known.verify(key, &metadata(&made), digest);
-        Ok(Outcome::Updated)
+        let Value::Object(body) = body else { return Ok((Outcome::Unchanged, None)) };
+        let made = api.apply(place, &body, MANAGER, true).await?;
+        Ok((Outcome::Updated, Some(metadata(&made))))
     }
 }
 
@@ -275,7 +306,7 @@ pub(crate) fn identified(place: &Place, uid: &str) -> Object {
     }
 }
 
-fn metadata(object: &Object) -> ObjectMeta {
+pub(super) fn metadata(object: &Object) -> ObjectMeta {
     object
         .get("metadata")
         .cloned()

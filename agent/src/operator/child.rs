@@ -49,8 +49,46 @@ impl ChildKind {
     }
 }
 
+/// A kind of custom resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum CustomKind {
+    Component(ComponentKind),
+    FunctionMesh,
+}
+
+impl CustomKind {
+    /// The kind's name.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Component(kind) => kind.as_str(),
+            Self::FunctionMesh => definition::FUNCTION_MESH,
+        }
+    }
+
+    /// Its name in paths.
+    pub(crate) fn plural(self) -> &'static str {
+        match self {
+            Self::Component(kind) => kind.plural(),
+            Self::FunctionMesh => definition::FUNCTION_MESHES,
+        }
+    }
+}
+
+impl From<ComponentKind> for CustomKind {
+    fn from(kind: ComponentKind) -> Self {
+        Self::Component(kind)
+    }
+}
+
+impl std::fmt::Display for CustomKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 /// Where the API server has the custom resources of a kind.
-pub(crate) fn custom_resource(kind: ComponentKind) -> ApiResource {
+pub(crate) fn custom_resource(kind: impl Into<CustomKind>) -> ApiResource {
+    let kind = kind.into();
     ApiResource::from_gvk_with_plural(
         &GroupVersionKind::gvk(definition::GROUP, definition::VERSION, kind.as_str()),
         kind.plural(),

@@ -166,17 +166,24 @@ pub(crate) fn controller(metadata: &ObjectMeta) -> Option<(String, String)> {
 /// Of a StatefulSet the generation counts changes of the spec, so that its status can change without anybody looking. The others
 /// have no such number, or none that is counted.
 fn mark(kind: ChildKind, metadata: &ObjectMeta) -> u64 {
+    if kind == ChildKind::StatefulSet {
+        return mark_of_generation(metadata);
+    }
     let mut hasher = DefaultHasher::new();
     metadata.uid.hash(&mut hasher);
-    if kind == ChildKind::StatefulSet {
-        metadata.generation.hash(&mut hasher);
-        metadata.labels.hash(&mut hasher);
-        metadata.annotations.hash(&mut hasher);
-        controller(metadata).hash(&mut hasher);
-        metadata.deletion_timestamp.is_some().hash(&mut hasher);
-    } else {
-        metadata.resource_version.hash(&mut hasher);
-    }
+    metadata.resource_version.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Another one when anything but the status changed, of an object whose generation counts changes of its spec.
+pub(super) fn mark_of_generation(metadata: &ObjectMeta) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    metadata.uid.hash(&mut hasher);
+    metadata.generation.hash(&mut hasher);
+    metadata.labels.hash(&mut hasher);
+    metadata.annotations.hash(&mut hasher);
+    controller(metadata).hash(&mut hasher);
+    metadata.deletion_timestamp.is_some().hash(&mut hasher);
     hasher.finish()
 }
 

@@ -12,11 +12,11 @@ use std::borrow::Cow;
 use std::future::ready;
 use std::sync::Arc;
 
+use futures::future::BoxFuture;
 use futures::stream::{BoxStream, SelectAll};
-use futures::{FutureExt, Stream, StreamExt, TryStreamExt};
+use futures::{Stream, StreamExt, TryStreamExt};
 use isthmus_daemon::chain::Chain;
 use isthmus_dialects::function_mesh::definition;
-use isthmus_model::component::ComponentKind;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::{DynamicResourceScope, PartialObjectMeta, Resource};
 use kube::runtime::WatchStreamExt;
@@ -27,9 +27,10 @@ use kube::{Api, Client};
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
-use super::child::ChildKind;
+use super::child::{ChildKind, CustomKind};
 use super::children::Watched;
-use super::reconcile::{Context, reconcile};
+use super::reconcile::{Context, Error};
+use super::retry::Retries;
 
 /// A custom resource, of which only the metadata is looked at here.
 ///
@@ -41,22 +42,22 @@ pub(super) struct Custom {
 }
 
 impl Resource for Custom {
-    type DynamicType = ComponentKind;
+    type DynamicType = CustomKind;
     type Scope = DynamicResourceScope;
 
-    fn kind(kind: &ComponentKind) -> Cow<'_, str> {
+    fn kind(kind: &CustomKind) -> Cow<'_, str> {
         kind.as_str().into()
     }
 
-    fn group(_: &ComponentKind) -> Cow<'_, str> {
+    fn group(_: &CustomKind) -> Cow<'_, str> {
         definition::GROUP.into()
     }
 
-    fn version(_: &ComponentKind) -> Cow<'_, str> {
+    fn version(_: &CustomKind) -> Cow<'_, str> {
         definition::VERSION.into()
     }
 
-    fn plural(kind: &ComponentKind) -> Cow<'_, str> {
+    fn plural(kind: &CustomKind) -> Cow<'_, str> {
         kind.plural().into()
     }
 
@@ -70,10 +71,26 @@ impl Resource for Custom {
 }
 
 type Seen = PartialObjectMeta<Custom>;
-type Request = Result<ReconcileRequest<Seen>, watcher::Error>;
+pub(super) type Request = Result<ReconcileRequest<Seen>, watcher::Error>;
 
-/// Reconciles the context's kind of resources, in one namespace or in all, until `stop`; passes that have begun come to their
-/// end.
+/// What is driven: the passes over one kind of custom resources.
+pub(super) trait Reconciles: Send + Sync + 'static {
+    fn kind(&self) -> CustomKind;
+
+    /// Resources that are worked on at once.
+    fn concurrency(&self) -> u16;
+
+    fn retries(&self) -> &Retries;
+
+    /// One pass over the resource of this namespace and name.
+    fn reconcile(
+        self: Arc<Self>,
+        namespace: String,
+        name: String,
+    ) -> BoxFuture<'static, Result<Action, Error>>;
+}
+
+/// Reconciles the context's kind of components, in one namespace or in all, until `stop`.
 pub(super) async fn run(
     client: Client,
     context: Context,
@@ -81,25 +98,38 @@ pub(super) async fn run(
     watched: Vec<ChildKind>,
     stop: CancellationToken,
 ) {
-    let (kind, context) = (context.kind, Arc::new(context));
-    let troubles = context.clone();
-    let writer = Writer::<Seen>::new(kind);
-    let store = writer.as_reader();
-    let mut queue: SelectAll<BoxStream<'static, Request>> = SelectAll::new();
+    let context = Arc::new(context);
+    let mut queue = SelectAll::new();
     for child in watched {
         queue.push(children(&client, &context, child, scope.as_deref()).boxed());
     }
-    queue.push(resources(&client, kind, scope.as_deref(), writer).boxed());
-    let config = controller::Config::default().concurrency(context.config.concurrency);
+    drive(&client, context, scope.as_deref(), queue, stop).await;
+}
+
+/// Has passes made over resources of the context's kind when they change or `queue` asks for them, until `stop`; passes that
+/// have begun come to their end.
+pub(super) async fn drive<C: Reconciles>(
+    client: &Client,
+    context: Arc<C>,
+    scope: Option<&str>,
+    mut queue: SelectAll<BoxStream<'static, Request>>,
+    stop: CancellationToken,
+) {
+    let kind = context.kind();
+    let troubles = context.clone();
+    let writer = Writer::<Seen>::new(kind);
+    let store = writer.as_reader();
+    queue.push(resources(client, kind, scope, writer).boxed());
+    let config = controller::Config::default().concurrency(context.concurrency());
     let passes = applier(
-        move |seen: Arc<Seen>, context: Arc<Context>| {
+        move |seen: Arc<Seen>, context: Arc<C>| {
             let (namespace, name) = place(&seen.metadata);
-            reconcile(context, namespace, name).boxed()
+            context.reconcile(namespace, name)
         },
-        move |seen: Arc<Seen>, error, context: Arc<Context>| {
+        move |seen: Arc<Seen>, error, context: Arc<C>| {
             let (namespace, name) = place(&seen.metadata);
             let problem = Chain(error).to_string();
-            let delay = context.retries.after(&(namespace.clone(), name.clone()), error);
+            let delay = context.retries().after(&(namespace.clone(), name.clone()), error);
             tracing::warn!(
                 kind = kind.as_str(),
                 namespace,
@@ -123,7 +153,7 @@ pub(super) async fn run(
             }
             // What comes under its name later is another resource.
             Err(controller::Error::ObjectNotFound(gone)) => {
-                troubles.retries.forget(&(gone.namespace.unwrap_or_default(), gone.name));
+                troubles.retries().forget(&(gone.namespace.unwrap_or_default(), gone.name));
             }
             // Failures of passes have been told where they were decided upon.
             Ok(_) | Err(_) => {}
@@ -134,7 +164,7 @@ pub(super) async fn run(
 /// The resources themselves: who changed, and what kube keeps of each.
 fn resources(
     client: &Client,
-    kind: ComponentKind,
+    kind: CustomKind,
     scope: Option<&str>,
     mut writer: Writer<Seen>,
 ) -> impl Stream<Item = Request> + use<> {
@@ -170,14 +200,15 @@ fn children(
     let events = watcher(api::<Watched>(client, scope, &child.resource()), config).default_backoff();
     let touched = events.map_ok(move |event| {
         let owners = context.children.on(child, event).into_iter();
-        let owners = owners
-            .map(move |(namespace, name)| Ok(ObjectRef::new_with(&name, kind).within(&namespace).into()));
+        let owners = owners.map(move |(namespace, name)| {
+            Ok(ObjectRef::new_with(&name, kind.into()).within(&namespace).into())
+        });
         futures::stream::iter(owners)
     });
     touched.try_flatten()
 }
 
-fn api<K>(client: &Client, namespace: Option<&str>, dynamic: &K::DynamicType) -> Api<K>
+pub(super) fn api<K>(client: &Client, namespace: Option<&str>, dynamic: &K::DynamicType) -> Api<K>
 where
     K: Resource<Scope = DynamicResourceScope>,
 {

@@ -17,10 +17,10 @@ use super::child::custom_resource;
 use super::owner::Owner;
 
 /// Left alone: the annotation with the value `false`.
-const MANAGED: &str = "compute.functionmesh.io/managed";
+pub(super) const MANAGED: &str = "compute.functionmesh.io/managed";
 
 /// Changes are withheld: the annotation with the value `true`.
-const PAUSED: &str = "compute.functionmesh.io/pause-rollout";
+pub(super) const PAUSED: &str = "compute.functionmesh.io/pause-rollout";
 
 /// How long it is taken for true that a ConfigMap exists. Many resources name the same one.
 const FRESH: Duration = Duration::from_secs(5);

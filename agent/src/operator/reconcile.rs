@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
+use futures::future::BoxFuture;
 use isthmus_model::component::{ComponentKind, Object};
 use kube::runtime::controller::Action;
 use serde_json::Value;
@@ -15,16 +16,17 @@ use serde_json::Value;
 use super::api::{self, Api};
 use super::apply::{self, Prepared, apply};
 use super::build::{build, names};
-use super::child::ChildKind;
+use super::child::{ChildKind, CustomKind};
 use super::children::{Children, Key};
 use super::config::Config;
+use super::controller::Reconciles;
 use super::dereference::{References, dereference};
 use super::retry::Retries;
 use super::status::{self, Outlook};
 use super::validate::{Validated, validate};
 
 /// What is pointed at and not there may come, and what is in the way may go: nobody tells, so it is looked for.
-const MISSING: Duration = Duration::from_secs(10);
+pub(super) const MISSING: Duration = Duration::from_secs(10);
 
 /// Something that runs between the stages; tests put trouble there.
 pub type Between = Arc<dyn Fn(&str, &str) + Send + Sync>;
@@ -57,21 +59,44 @@ pub(super) enum Error {
     Panicked(String),
 }
 
+impl Reconciles for Context {
+    fn kind(&self) -> CustomKind {
+        self.kind.into()
+    }
+
+    fn concurrency(&self) -> u16 {
+        self.config.concurrency
+    }
+
+    fn retries(&self) -> &Retries {
+        &self.retries
+    }
+
+    fn reconcile(
+        self: Arc<Self>,
+        namespace: String,
+        name: String,
+    ) -> BoxFuture<'static, Result<Action, Error>> {
+        async move { guarded(&self.retries, &namespace, &name, pass(&self, &namespace, &name).boxed()).await }
+            .boxed()
+    }
+}
+
 /// One pass. A panic in it is an error of this resource and of no other.
-pub(super) async fn reconcile(
-    context: Arc<Context>,
-    namespace: String,
-    name: String,
+pub(super) async fn guarded(
+    retries: &Retries,
+    namespace: &str,
+    name: &str,
+    pass: impl Future<Output = Result<Action, Error>>,
 ) -> Result<Action, Error> {
-    let pass = AssertUnwindSafe(pass(&context, &namespace, &name)).catch_unwind();
-    let result = match pass.await {
+    let result = match AssertUnwindSafe(pass).catch_unwind().await {
         Ok(result) => result,
         Err(panic) => Err(Error::Panicked(words(&*panic))),
     };
     let outcome = if result.is_ok() { "done" } else { "failed" };
     metrics::counter!("isthmus_operator_passes_total", "outcome" => outcome).increment(1);
     if result.is_ok() {
-        context.retries.forget(&(namespace, name));
+        retries.forget(&(namespace.to_owned(), name.to_owned()));
     }
     result
 }

@@ -6,7 +6,7 @@
 use isthmus_admission::{Offline, admit_written};
 use isthmus_dialects::function_mesh::pod::{self, PodPolicy};
 use isthmus_dialects::{Options, UnknownFields, read_resource};
-use isthmus_model::component::{Component, Runtime};
+use isthmus_model::component::{Component, Object, Runtime};
 use isthmus_model::reason::{Reason, Violation};
 use k8s_openapi::api::apps::v1::StatefulSetPersistentVolumeClaimRetentionPolicy;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, VolumeMount};
@@ -112,10 +112,13 @@ where
         .collect()
 }
 
-/// Nothing is created with no instances, but anything may be scaled to none afterwards: the rest is then held to the rules as
-/// if it had as few as it may.
 fn scaled_to_nothing(resource: &mut Value) -> bool {
-    let Some(spec) = resource.get_mut("spec").and_then(Value::as_object_mut) else { return false };
+    resource.get_mut("spec").and_then(Value::as_object_mut).is_some_and(as_few_as_it_may)
+}
+
+/// Nothing is created with no instances, but anything may be scaled to none afterwards: the rest is then held to the rules as
+/// if it had as few as it may. Whether it is so.
+pub(super) fn as_few_as_it_may(spec: &mut Object) -> bool {
     let stopped = spec.get("replicas").and_then(Value::as_u64) == Some(0);
     if stopped {
         let least = spec.get("minReplicas").and_then(Value::as_u64).unwrap_or(1).max(1);

@@ -29,7 +29,7 @@ pub struct Status {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Condition {
-    /// Its name: `StatefulSetReady`, `ServiceReady`, `HPAReady`, `VPAReady`, `Ready`.
+    /// Its name: `StatefulSetReady`, `ServiceReady`, `HPAReady`, `VPAReady`, `Ready`; of a mesh see there.
     pub condition: String,
     /// `True` or `False`.
     pub status: String,
@@ -41,4 +41,22 @@ pub struct Condition {
     /// The same as a sentence.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub message: String,
+}
+
+/// `status` of a FunctionMesh: how each member stands, by its name in the mesh.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct MeshStatus {
+    /// The functions; the condition is `FunctionReady`, or `Orphaned` of one that left the spec and is not gone yet.
+    pub function_conditions: BTreeMap<String, Condition>,
+    /// The sources; `SourceReady` or `Orphaned`.
+    pub source_conditions: BTreeMap<String, Condition>,
+    /// The sinks; `SinkReady` or `Orphaned`.
+    pub sink_conditions: BTreeMap<String, Condition>,
+    /// The whole: `MeshReady`, true when each member is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub condition: Option<Condition>,
+    /// The generation of the mesh that all of this is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
 }

@@ -152,7 +152,16 @@ impl World {
     /// Writes that the API server has counted: of custom resources and of their children.
     pub(super) async fn writes(&self) -> Result<u64> {
         let metrics = self.kubectl.call(&["get", "--raw", "/metrics"]).await?;
-        let ours = ["functions", "statefulsets", "services", "horizontalpodautoscalers", "secrets"];
+        let ours = [
+            "functions",
+            "functionmeshes",
+            "sources",
+            "sinks",
+            "statefulsets",
+            "services",
+            "horizontalpodautoscalers",
+            "secrets",
+        ];
         let counted = metrics.lines().filter(|line| line.starts_with("apiserver_request_total{"));
         let counted = counted.filter(|line| {
             ours.iter().any(|resource| line.contains(&format!("resource=\"{resource}\"")))

@@ -83,14 +83,17 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 # What people write is read; into it go the status, and the number of replicas that an autoscaler needs. What the gateway wants here
 # is made, changed and deleted.
 - apiGroups: [compute.functionmesh.io]
-  resources: [functions]
+  resources: [functions, sources, sinks]
   verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [compute.functionmesh.io]
-  resources: [functions/status]
+  resources: [functionmeshes]
+  verbs: [get, list, watch]
+- apiGroups: [compute.functionmesh.io]
+  resources: [functions/status, functionmeshes/status]
   verbs: [patch]
 # Children name their owner so that Kubernetes deletes them after it; some clusters let only those do so who may finalize it.
 - apiGroups: [compute.functionmesh.io]
-  resources: [functions/finalizers]
+  resources: [functions/finalizers, functionmeshes/finalizers]
   verbs: [update]
 - apiGroups: [apps]
   resources: [statefulsets]

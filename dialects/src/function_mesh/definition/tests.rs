@@ -95,6 +95,22 @@ fn free_forms_keep_their_members_and_quantities_may_be_numbers() {
 }
 
 #[test]
+fn members_of_a_mesh_have_the_fields_of_their_kind() {
+    let version = function_mesh().spec.versions.remove(0);
+    let mesh = serde_json::to_value(version.schema.unwrap().open_api_v3_schema.unwrap()).unwrap();
+    for (field, kind) in [
+        ("functions", ComponentKind::Function),
+        ("sources", ComponentKind::Source),
+        ("sinks", ComponentKind::Sink),
+    ] {
+        let mut own = at(&schema(kind), "spec").clone();
+        without_descriptions(&mut own);
+        assert_eq!(*at(&mesh, &format!("spec.{field}.[]")), own);
+    }
+    assert_eq!(mesh.get("x-kubernetes-preserve-unknown-fields"), None, "as the original");
+}
+
+#[test]
 fn nothing_of_a_spec_is_required_and_only_replicas_have_bounds() {
     let function = schema(ComponentKind::Function);
     each("", &function, &mut |path, schema| {
