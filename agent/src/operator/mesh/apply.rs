@@ -31,6 +31,11 @@ impl Applied {
     pub(crate) fn is_hindered(&self) -> bool {
         self.0.values().any(|outcome| matches!(outcome, Outcome::Foreign(_) | Outcome::Refused(_)))
     }
+
+    #[cfg(test)]
+    pub(crate) fn of(outcomes: impl IntoIterator<Item = (Key, Outcome)>) -> Self {
+        Self(outcomes.into_iter().collect())
+    }
 }
 
 /// Removes and writes.
@@ -132,5 +137,27 @@ fn keep_replicas(body: &mut Object, live: &Object, (least, most): (u64, u64)) {
         (body.get_mut("metadata").and_then(Value::as_object_mut), version)
     {
         metadata.insert("resourceVersion".to_owned(), version.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_autoscaler_chose_stays_within_the_bounds_of_the_mesh() {
+        for (live, kept) in [
+            (json!(7), json!(5)),
+            (json!(3), json!(3)),
+            (json!(1), json!(2)),
+            (json!(0), json!(0)),
+            (Value::Null, Value::Null),
+        ] {
+            let live = json!({"metadata": {"resourceVersion": "9"}, "spec": {"replicas": live}});
+            let mut body = json!({"metadata": {}, "spec": {"replicas": 2}}).as_object().cloned().unwrap();
+            keep_replicas(&mut body, live.as_object().unwrap(), (2, 5));
+            assert_eq!(body["spec"].get("replicas").cloned().unwrap_or_default(), kept, "{live}");
+            assert_eq!(body["metadata"]["resourceVersion"], "9");
+        }
     }
 }

@@ -45,6 +45,18 @@ impl Known {
     pub(crate) fn is_verified(&self, digest: &str) -> bool {
         self.verified.as_ref().is_some_and(|(mark, wanted)| *mark == self.mark && wanted == digest)
     }
+
+    #[cfg(test)]
+    pub(crate) fn of(uid: &str, owner: &str, digest: Option<&str>) -> Self {
+        Self {
+            uid: uid.to_owned(),
+            owner: Some((String::new(), owner.to_owned())),
+            mark: 0,
+            standing: Standing::Starting,
+            is_going: false,
+            verified: digest.map(|digest| (0, digest.to_owned())),
+        }
+    }
 }
 
 /// How a member says that it stands.
@@ -198,5 +210,78 @@ fn standing(mut status: Status, generation: Option<i64>) -> Standing {
             Standing::Trouble(ready.reason, words)
         }
         _ => Standing::Starting,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const KIND: ComponentKind = ComponentKind::Function;
+
+    fn member(generation: i64, ready: &str) -> Watched {
+        serde_json::from_value(json!({
+            "metadata": {
+                "name": "pipe-a", "namespace": "n", "uid": "u", "generation": generation,
+                "ownerReferences": [{"apiVersion": "v", "kind": "FunctionMesh", "name": "pipe", "uid": "o", "controller": true}],
+            },
+            "spec": {},
+            "status": {"observedGeneration": generation, "conditions": {"Ready": {"status": ready, "reason": "BackOff"}}},
+        }))
+        .unwrap()
+    }
+
+    fn key() -> Key {
+        (KIND, "pipe-a".to_owned())
+    }
+
+    fn look() -> Vec<(String, String)> {
+        vec![("n".to_owned(), "pipe".to_owned())]
+    }
+
+    fn mesh() -> Owner {
+        Owner { namespace: "n".to_owned(), name: "pipe".to_owned(), uid: "o".to_owned() }
+    }
+
+    #[test]
+    fn a_mesh_looks_when_a_member_changes_and_not_when_it_wrote_it_itself() {
+        let members = Members::default();
+        members.verify("n", &key(), &member(1, "").metadata, "d".to_owned());
+        let mut fresh = member(1, "");
+        fresh.status = None;
+        assert_eq!(members.on(KIND, Event::Apply(fresh)), []);
+        assert!(members.of(&mesh())[&key()].is_verified("d"));
+        assert_eq!(members.on(KIND, Event::Apply(member(1, "True"))), look());
+        assert_eq!(members.on(KIND, Event::Apply(member(1, "True"))), []);
+        assert_eq!(members.on(KIND, Event::Apply(member(2, "True"))), look(), "somebody changed it");
+        assert!(!members.of(&mesh())[&key()].is_verified("d"));
+        assert_eq!(members.on(KIND, Event::Delete(member(2, "True"))), look());
+        assert_eq!(members.of(&mesh()), BTreeMap::new());
+    }
+
+    #[test]
+    fn what_a_new_listing_does_not_show_is_gone() {
+        let members = Members::default();
+        members.on(KIND, Event::Apply(member(1, "True")));
+        members.on(ComponentKind::Sink, Event::Init);
+        assert_eq!(members.on(ComponentKind::Sink, Event::InitDone), []);
+        for event in [Event::Init, Event::InitApply(member(1, "True")), Event::InitDone, Event::Init] {
+            assert_eq!(members.on(KIND, event), []);
+        }
+        assert_eq!(members.on(KIND, Event::InitDone), look());
+    }
+
+    #[test]
+    fn what_is_said_of_an_older_generation_is_not_believed() {
+        let mut old = member(2, "True");
+        old.status.as_mut().unwrap().observed_generation = Some(1);
+        let members = Members::default();
+        members.on(KIND, Event::Apply(old));
+        assert_eq!(members.of(&mesh())[&key()].standing, Standing::Starting);
+        members.on(KIND, Event::Apply(member(2, "False")));
+        let trouble = Standing::Trouble("BackOff".to_owned(), String::new());
+        assert_eq!(members.of(&mesh())[&key()].standing, trouble);
     }
 }

@@ -178,3 +178,6 @@ fn wanted(mesh: &Owner, member: &Member) -> Wanted {
     let digest = digest(&body(&lasting));
     Wanted { key: (member.kind, name.clone()), body: body(&member.spec), digest, scaled }
 }
+
+#[cfg(test)]
+mod tests;

@@ -209,3 +209,6 @@ pub(crate) async fn write(api: &Api, mesh: &Mesh, status: &MeshStatus) -> Result
         Err(error) => Err(error),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -129,3 +129,64 @@ fn full(topic: &str) -> String {
         (false, false) => format!("persistent://public/default/{topic}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn function(name: &str) -> Value {
+        json!({
+            "name": name,
+            "className": "org.example.Greet",
+            "java": {"jar": "/pulsar/greet.jar"},
+            "input": {"topics": [format!("{name}-in")]},
+            "output": {"topic": format!("shop/orders/{name}-out")},
+            "pulsar": {"pulsarConfig": "main"},
+            "resources": {"requests": {"memory": "1Gi"}, "limits": {"memory": "1Gi"}},
+        })
+    }
+
+    fn mesh(spec: &Value) -> Value {
+        json!({"apiVersion": "compute.functionmesh.io/v1alpha1", "kind": "FunctionMesh", "metadata": {"name": "pipe"}, "spec": spec})
+    }
+
+    fn fields(member: &Member) -> Vec<&str> {
+        let violations = member.verdict.as_ref().err().into_iter().flatten();
+        let mut fields: Vec<_> = violations.map(|violation| violation.field.as_str()).collect();
+        fields.sort_unstable();
+        fields
+    }
+
+    #[test]
+    fn each_member_has_all_that_is_wrong_with_it_in_paths_of_the_mesh() {
+        let mut broken = function("b");
+        broken["java"] = json!({});
+        broken["input"] = json!({});
+        let validated = validate(mesh(&json!({"functions": [function("a"), broken, function("c")]})));
+        let wrong: Vec<_> = validated.members.iter().map(fields).collect();
+        assert_eq!(wrong, [vec![], vec!["spec.functions[1].input", "spec.functions[1].java.jar"], vec![]]);
+        let topics = validated.members[0].verdict.clone().unwrap();
+        assert_eq!(topics.reads, BTreeSet::from(["persistent://public/default/a-in".to_owned()]));
+        assert_eq!(topics.writes.as_deref(), Some("persistent://shop/orders/a-out"));
+    }
+
+    #[test]
+    fn of_two_of_one_name_neither_is_touched() {
+        let validated = validate(mesh(&json!({"functions": [function("a"), function("a"), function("b")]})));
+        let named: Vec<_> =
+            validated.members.iter().map(|member| (member.name.as_str(), fields(member))).collect();
+        assert_eq!(named, [("a", vec!["spec.functions[1].name"]), ("b", vec![])]);
+    }
+
+    #[test]
+    fn a_member_may_be_scaled_to_nothing_and_the_last_one_may_leave() {
+        let mut stopped = function("a");
+        stopped["replicas"] = json!(0);
+        let validated = validate(mesh(&json!({"functions": [stopped]})));
+        assert_eq!(fields(&validated.members[0]), Vec::<&str>::new());
+        assert_eq!(validated.members[0].spec["replicas"], 0);
+        assert_eq!(validate(mesh(&json!({}))), Validated { members: Vec::new(), violations: Vec::new() });
+    }
+}
