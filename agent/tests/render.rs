@@ -29,6 +29,9 @@ fn a_manifest_that_is_refused_ends_with_the_fields_and_nothing_on_standard_outpu
     let output = render("bad-35-many-errors.in.yaml", &[]);
     assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0));
     let told = String::from_utf8(output.stderr).unwrap();
-    assert!(told.starts_with("isthmus-agent: cannot render ") && told.contains("spec.java: "), "{told}");
+    assert!(
+        told.contains("bad-35-many-errors.in.yaml: document 1: ") && told.contains("spec.java: "),
+        "{told}"
+    );
     assert_eq!(told.lines().count(), 1, "{told}");
 }

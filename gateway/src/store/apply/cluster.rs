@@ -9,12 +9,13 @@ use isthmus_model::order::LogIndex;
 use isthmus_model::policy::TaintEffect;
 use isthmus_model::pulsar_cluster::PulsarCluster;
 use isthmus_model::reason::Reason;
+use isthmus_model::sealed::{SealedSecrets, SealingKeyId};
 
 use super::component;
 use crate::placement::{ClusterId, PulsarId, Refusals};
 use crate::store::command::ClusterChange;
 use crate::store::commit::Commit;
-use crate::store::state::{ClusterState, DesiredSet, Identity, Slot, State, Waiting};
+use crate::store::state::{ClusterState, Component, DesiredSet, Entry, Identity, Slot, State, Waiting};
 
 pub(super) fn joined(
     state: &mut State,
@@ -82,6 +83,19 @@ pub(super) fn changed(state: &mut State, commit: &Commit, name: &ClusterName, ch
             let known = std::mem::replace(&mut cluster.declared, declared.clone());
             if known.sealing_key.is_some_and(|key| declared.sealing_key != Some(key)) {
                 drive_away_sealed(state, id);
+            }
+            let key = |declared: &Declared| declared.sealing_key.map(|key| key.id());
+            let (before, now) = (key(&known), key(declared));
+            if before != now {
+                let share = |key: Option<SealingKeyId>, sealed: &SealedSecrets| {
+                    key.filter(|key| sealed.keys.contains_key(key))
+                };
+                look_another_way(state, id, commit.index, |component, entry| {
+                    let version = component.version(entry.revision);
+                    version
+                        .and_then(|version| version.details.sealed.as_deref())
+                        .is_some_and(|sealed| share(before, sealed) != share(now, sealed))
+                });
             }
         }
         ClusterChange::Update { labels, taints } => {
@@ -209,13 +223,25 @@ pub(crate) fn see(state: &mut State, id: ClusterId, index: LogIndex) {
     if changed.is_empty() {
         return;
     }
+    look_another_way(state, id, index, |_, entry| changed.contains(&entry.pulsar));
+}
+
+/// The assignments of a cluster for which this holds look another way now. They get a new generation, since what their agent has is
+/// no longer right.
+fn look_another_way(
+    state: &mut State,
+    id: ClusterId,
+    index: LogIndex,
+    differs: impl Fn(&Component, &Entry) -> bool,
+) {
     let now = state.time;
     for (slot, uid) in members(state, id) {
         let Some(component) = state.components.get_mut(slot) else { continue };
-        let Some(entry) = component.entries.iter_mut().find(|entry| entry.cluster == id) else { continue };
-        if !changed.contains(&entry.pulsar) {
+        let Some(position) = component.entries.iter().position(|entry| entry.cluster == id) else { continue };
+        if !component.entries.get(position).is_some_and(|entry| differs(component, entry)) {
             continue;
         }
+        let Some(entry) = component.entries.get_mut(position) else { continue };
         let held = std::mem::replace(&mut entry.generation, index.into());
         entry.since = now;
         component.changed = index;

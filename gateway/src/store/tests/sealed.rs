@@ -126,6 +126,21 @@ fn a_cluster_with_a_new_key_gives_up_what_another_can_open() {
 }
 
 #[test]
+fn what_a_cluster_can_open_no_more_or_again_has_a_new_generation() {
+    let mut store = store(&["a"]);
+    store.must(sealed_for(&[1, 2]).create());
+    let before = assignment(&store, "a");
+    store.must(has_key(&store, "a", 2));
+    let after = assignment(&store, "a");
+    assert_ne!(keys(&before), keys(&after));
+    assert!(after.generation > before.generation, "an agent takes nothing else for a change");
+    store.must(has_key(&store, "a", 3));
+    let lost = assignment(&store, "a");
+    assert_eq!(keys(&lost), []);
+    assert!(lost.generation > after.generation);
+}
+
+#[test]
 fn where_no_other_cluster_can_open_it_what_runs_stays_and_is_told_to_wait() {
     let mut store = store(&["a", "b"]);
     store.must(sealed_for(&[1]).create());
