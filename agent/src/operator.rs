@@ -141,11 +141,12 @@ impl Operator {
         } else {
             namespaces.into_iter().cloned().map(Some).collect()
         };
+        let api = api::Api::new(client.clone(), tenure);
         let controllers = KINDS.into_iter().flat_map(|kind| scopes.iter().map(move |scope| (kind, scope)));
         let controllers = controllers.map(|(kind, scope)| {
             let context = Context {
                 kind,
-                api: api::Api::new(client.clone()).under(tenure.clone()),
+                api: api.clone(),
                 config: config.clone(),
                 children: Children::default(),
                 references: References::default(),
@@ -155,7 +156,7 @@ impl Operator {
             controller::run(client.clone(), context, scope.clone(), watched.clone(), stop.clone())
         });
         let meshes = scopes.iter().map(|scope| {
-            let context = mesh::Context::new(api::Api::new(client.clone()), config.clone());
+            let context = mesh::Context::new(api.clone(), config.clone());
             mesh::run(client.clone(), context, scope.clone(), stop.clone())
         });
         futures::join!(futures::future::join_all(controllers), futures::future::join_all(meshes));

@@ -11,6 +11,7 @@ use futures::StreamExt;
 use isthmus_agent::operator;
 use isthmus_testbed::Cache;
 use isthmus_testbed::kubernetes::{ControlPlane, Extent, User};
+use isthmus_tests::definitions::define;
 use kube::api::Api;
 use kube::core::{ApiResource, DynamicObject, GroupVersionKind, PartialObjectMeta};
 use kube::runtime::WatchStreamExt;
@@ -47,8 +48,7 @@ impl Kubernetes {
         let kubectl = plane.kubectl();
         let root =
             Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the bench lies in the workspace")?;
-        kubectl.call(&["apply", "-f", &root.join("deploy/crds").to_string_lossy()]).await?;
-        kubectl.call(&["wait", "--for=condition=Established", "--all", "customresourcedefinitions"]).await?;
+        define(&kubectl).await?;
         for namespace in [OURS, THEIRS] {
             kubectl.call(&["create", "namespace", namespace]).await?;
             let addresses = json!({

@@ -9,6 +9,7 @@
 //! fixture     what the tests deploy
 //! refusal     what a refused call says
 //! nothing     a target that runs nothing
+//! definitions of the custom resources, for clusters without the charts
 //! ```
 
 pub mod world;
@@ -17,6 +18,7 @@ pub mod client;
 pub mod fixture;
 pub mod refusal;
 pub mod nothing;
+pub mod definitions;
 
 pub use client::{Client, Connection};
 pub use federation::Federation;

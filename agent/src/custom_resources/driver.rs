@@ -35,6 +35,7 @@ use super::render::{Rendered, rendered, wanted};
 use super::seen::{Listing, Seen};
 use super::troubles::Troubles;
 use super::watch::{Watched, watch};
+use crate::leader::Tenure;
 use crate::operator::api::Api;
 use crate::target::{Desired, DesiredHandle, Observe};
 
@@ -93,7 +94,8 @@ pub(super) struct Driver<O> {
 
 impl<O: Observe> Driver<O> {
     pub(super) fn new(parts: Parts<O>) -> Self {
-        let api = Api::new(parts.client.clone());
+        // An agent with gateways is the only one of its cluster.
+        let api = Api::new(parts.client.clone(), Tenure::unbounded());
         let namespaces = parts.config.namespaces().into_iter().map(Into::into).collect();
         let seen = Seen::new(parts.share.clone());
         Self {

@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use super::marks::{MANAGER, Share};
 use crate::inbox::Handle;
 use crate::inbox::change::Facts;
+use crate::leader::Tenure;
 use crate::operator::api::{Api, Error, Place};
 use crate::target::DesiredHandle;
 
@@ -46,7 +47,8 @@ impl Position {
     pub(crate) fn new(client: Client, share: Share, namespace: String) -> Self {
         let resource = ApiResource::erase::<ConfigMap>(&());
         let place = Place { resource, namespace, name: format!("isthmus-share-{}", share.cluster) };
-        Self { api: Api::new(client), place, share }
+        // An agent with gateways is the only one of its cluster.
+        Self { api: Api::new(client, Tenure::unbounded()), place, share }
     }
 
     /// How far an agent of this share has come; asked until the API server answers. Nothing where none has written it.

@@ -95,13 +95,9 @@ impl Error {
 }
 
 impl Api {
-    pub(crate) fn new(client: Client) -> Self {
-        Self { client, tenure: Tenure::unbounded() }
-    }
-
-    /// With writes only while `tenure` lasts.
-    pub(crate) fn under(self, tenure: Tenure) -> Self {
-        Self { tenure, ..self }
+    /// Calls through `client`, of which those that change something are made only while `tenure` lasts.
+    pub(crate) fn new(client: Client, tenure: Tenure) -> Self {
+        Self { client, tenure }
     }
 
     /// The object, if there is one.

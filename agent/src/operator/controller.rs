@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use futures::stream::{BoxStream, SelectAll};
-use futures::{Stream, StreamExt, TryStreamExt};
+use futures::{FutureExt, Stream, StreamExt, TryStreamExt};
 use isthmus_daemon::chain::Chain;
 use isthmus_dialects::function_mesh::definition;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -29,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::child::{ChildKind, CustomKind};
 use super::children::Watched;
-use super::reconcile::{Context, Error};
+use super::reconcile::{Context, Error, guarded};
 use super::retry::Retries;
 
 /// A custom resource, of which only the metadata is looked at here.
@@ -83,11 +83,7 @@ pub(super) trait Reconciles: Send + Sync + 'static {
     fn retries(&self) -> &Retries;
 
     /// One pass over the resource of this namespace and name.
-    fn reconcile(
-        self: Arc<Self>,
-        namespace: String,
-        name: String,
-    ) -> BoxFuture<'static, Result<Action, Error>>;
+    fn pass<'a>(&'a self, namespace: &'a str, name: &'a str) -> BoxFuture<'a, Result<Action, Error>>;
 }
 
 /// Reconciles the context's kind of components, in one namespace or in all, until `stop`.
@@ -124,7 +120,11 @@ pub(super) async fn drive<C: Reconciles>(
     let passes = applier(
         move |seen: Arc<Seen>, context: Arc<C>| {
             let (namespace, name) = place(&seen.metadata);
-            context.reconcile(namespace, name)
+            async move {
+                let pass = context.pass(&namespace, &name);
+                guarded(context.retries(), &namespace, &name, pass).await
+            }
+            .boxed()
         },
         move |seen: Arc<Seen>, error, context: Arc<C>| {
             let (namespace, name) = place(&seen.metadata);

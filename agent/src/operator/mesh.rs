@@ -36,8 +36,12 @@ use super::api::Api;
 use super::child::{CustomKind, custom_resource};
 use super::config::Config;
 use super::controller::{self, Reconciles, Request};
-use super::reconcile::{Error, MISSING, guarded};
+use super::reconcile::{Error, MISSING};
 use super::retry::Retries;
+
+pub(super) use dereference::Owner;
+pub(super) use plan::{resource, resource_name};
+pub(super) use validate::LISTS;
 
 use dereference::dereference;
 use members::{Members, Watched};
@@ -80,13 +84,8 @@ impl Reconciles for Context {
         &self.retries
     }
 
-    fn reconcile(
-        self: Arc<Self>,
-        namespace: String,
-        name: String,
-    ) -> BoxFuture<'static, Result<Action, Error>> {
-        async move { guarded(&self.retries, &namespace, &name, pass(&self, &namespace, &name).boxed()).await }
-            .boxed()
+    fn pass<'a>(&'a self, namespace: &'a str, name: &'a str) -> BoxFuture<'a, Result<Action, Error>> {
+        pass(self, namespace, name).boxed()
     }
 }
 

@@ -72,13 +72,8 @@ impl Reconciles for Context {
         &self.retries
     }
 
-    fn reconcile(
-        self: Arc<Self>,
-        namespace: String,
-        name: String,
-    ) -> BoxFuture<'static, Result<Action, Error>> {
-        async move { guarded(&self.retries, &namespace, &name, pass(&self, &namespace, &name).boxed()).await }
-            .boxed()
+    fn pass<'a>(&'a self, namespace: &'a str, name: &'a str) -> BoxFuture<'a, Result<Action, Error>> {
+        pass(self, namespace, name).boxed()
     }
 }
 

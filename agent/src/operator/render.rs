@@ -4,28 +4,18 @@ use isthmus_dialects::function_mesh::API_VERSION;
 use isthmus_dialects::path;
 use isthmus_model::component::{ComponentKind, Object};
 use isthmus_model::reason::{Reason, Violation};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use serde_json::{Value, json};
 
 use super::backend::Backend;
 use super::build::build;
-use super::child::ChildKind;
+use super::child::{ChildKind, CustomKind};
 use super::config::Config;
+use super::mesh;
 use super::owner::Owner;
 use super::validate::{self, sentence, validate, validate_new};
 
 /// Stands for the identity that only a cluster can give.
 const NO_UID: &str = "00000000-0000-0000-0000-000000000000";
-
-/// The kind that is made of others.
-const MESH: &str = "FunctionMesh";
-
-/// Where a FunctionMesh has its components.
-const MEMBERS: [(ComponentKind, &str); 3] = [
-    (ComponentKind::Function, "functions"),
-    (ComponentKind::Source, "sources"),
-    (ComponentKind::Sink, "sinks"),
-];
 
 /// What is printed, and what is refused.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -82,11 +72,14 @@ pub fn render(
     let mut rendered = Rendered::default();
     for (text, number, document) in documents {
         let outcome = match Place::of(&document) {
-            Ok(Place { kind: Kind::Component(kind), namespace, name, uid }) => {
+            Ok(Place { kind: CustomKind::Component(kind), namespace, name, uid }) => {
                 let owner = Owner { kind, namespace, name, uid };
                 renderer.component(owner, document, &mut rendered.objects).map_err(|error| vec![error])
             }
-            Ok(mesh) => renderer.mesh(&mesh, &document, &mut rendered.objects),
+            Ok(Place { kind: CustomKind::FunctionMesh, namespace, name, uid }) => {
+                let owner = mesh::Owner { namespace, name, uid };
+                renderer.mesh(&owner, &document, &mut rendered.objects)
+            }
             Err(violation) => Err(vec![violation.into()]),
         };
         let refused = outcome.err().into_iter().flatten();
@@ -131,13 +124,13 @@ impl Renderer<'_> {
     /// Every member that is not refused, and what it becomes.
     fn mesh(
         &self,
-        mesh: &Place,
+        mesh: &mesh::Owner,
         resource: &Value,
         into: &mut Vec<Object>,
     ) -> Result<(), Vec<validate::Error>> {
         let mut refused = Vec::new();
         let mut members = 0;
-        for (kind, field) in MEMBERS {
+        for (field, kind) in mesh::LISTS {
             let at = path::field("spec", field);
             let list = match resource.get("spec").and_then(|spec| spec.get(field)) {
                 None | Some(Value::Null) => continue,
@@ -151,7 +144,7 @@ impl Renderer<'_> {
             };
             for (index, spec) in list.iter().enumerate() {
                 members += 1;
-                let Member { owner, body } = mesh.member(kind, spec);
+                let (owner, body) = member(mesh, kind, spec);
                 let mut made = vec![body.clone()];
                 match self.component(owner, Value::Object(body), &mut made) {
                     Ok(()) => into.append(&mut made),
@@ -167,26 +160,13 @@ impl Renderer<'_> {
     }
 }
 
-/// What is reconciled here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Component(ComponentKind),
-    Mesh,
-}
-
 /// Which resource a document is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Place {
-    kind: Kind,
+    kind: CustomKind,
     namespace: String,
     name: String,
     uid: String,
-}
-
-/// A component of a mesh as a resource of its own.
-struct Member {
-    owner: Owner,
-    body: Object,
 }
 
 impl Place {
@@ -196,8 +176,8 @@ impl Place {
         let name = text("/kind");
         let component = ComponentKind::ALL.into_iter().find(|kind| kind.as_str() == name);
         let kind = match component {
-            Some(kind) => Some(Kind::Component(kind)),
-            None => (name == MESH).then_some(Kind::Mesh),
+            Some(kind) => Some(kind.into()),
+            None => Some(CustomKind::FunctionMesh).filter(|mesh| mesh.as_str() == name),
         };
         let Some(kind) = kind.filter(|_| text("/apiVersion") == API_VERSION) else {
             let what = or(name.clone(), "a document without a kind");
@@ -215,35 +195,14 @@ impl Place {
             uid: or(text("/metadata/uid"), NO_UID),
         })
     }
+}
 
-    fn member(&self, kind: ComponentKind, spec: &Value) -> Member {
-        let short = spec.get("name").and_then(Value::as_str).unwrap_or_default();
-        let owner = Owner {
-            kind,
-            namespace: self.namespace.clone(),
-            name: format!("{}-{short}", self.name),
-            uid: NO_UID.to_owned(),
-        };
-        let mesh = OwnerReference {
-            api_version: API_VERSION.to_owned(),
-            kind: MESH.to_owned(),
-            name: self.name.clone(),
-            uid: self.uid.clone(),
-            controller: Some(true),
-            block_owner_deletion: Some(true),
-        };
-        let metadata = json!({"name": owner.name, "namespace": owner.namespace, "ownerReferences": [mesh]});
-        let mut body = Object::new();
-        for (member, value) in [
-            ("apiVersion", json!(API_VERSION)),
-            ("kind", json!(kind.as_str())),
-            ("metadata", metadata),
-            ("spec", spec.clone()),
-        ] {
-            body.insert(member.to_owned(), value);
-        }
-        Member { owner, body }
-    }
+/// A component of a mesh as a resource of its own.
+fn member(mesh: &mesh::Owner, kind: ComponentKind, spec: &Value) -> (Owner, Object) {
+    let name = spec.get("name").and_then(Value::as_str).unwrap_or_default();
+    let body = mesh::resource(mesh, kind, name, &spec.as_object().cloned().unwrap_or_default());
+    let (namespace, name) = (mesh.namespace.clone(), mesh::resource_name(mesh, name));
+    (Owner { kind, namespace, name, uid: NO_UID.to_owned() }, body)
 }
 
 /// What is wrong with a member, by the paths of the mesh.

@@ -5,7 +5,7 @@
 use isthmus_dialects::function_mesh::status::{Condition, Status};
 use isthmus_model::component::Object;
 use isthmus_model::reason::Reason;
-use serde::Deserialize as _;
+use serde::{Deserialize as _, Serialize};
 use serde_json::Value;
 
 use super::api::{Api, Error, Place};
@@ -178,15 +178,26 @@ pub(crate) fn observed_generation(resource: &Object) -> Option<i64> {
 
 /// Writes the status unless the resource has it already; whether it wrote.
 pub(crate) async fn write(api: &Api, dereferenced: &Dereferenced, status: &Status) -> Result<bool, Error> {
-    if *status == current(&dereferenced.resource) {
-        return Ok(false);
-    }
     let Owner { kind, namespace, name, uid } = &dereferenced.owner;
     let place = Place { resource: custom_resource(*kind), namespace: namespace.clone(), name: name.clone() };
-    let mut body = identified(&place, uid);
+    replace(api, &place, uid, &current(&dereferenced.resource), status).await
+}
+
+/// Writes the status of a resource unless it is so already; whether it wrote.
+pub(crate) async fn replace<S: Serialize + PartialEq>(
+    api: &Api,
+    place: &Place,
+    uid: &str,
+    current: &S,
+    status: &S,
+) -> Result<bool, Error> {
+    if status == current {
+        return Ok(false);
+    }
+    let mut body = identified(place, uid);
     // Texts and numbers are JSON without fail.
     body.insert("status".to_owned(), serde_json::to_value(status).unwrap_or(Value::Null));
-    match api.apply_status(&place, &body).await {
+    match api.apply_status(place, &body).await {
         Ok(_) => Ok(true),
         // It went meanwhile.
         Err(error) if error.is_not_found() => Ok(false),

@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use isthmus_proto::component::v1::{ClusterStatus, Component};
 use isthmus_testbed::Cache;
 use isthmus_testbed::kubernetes::{Client, ControlPlane, Extent, User};
+use isthmus_tests::definitions::define;
 use isthmus_tests::{Federation, PATIENCE, until};
 use serde_json::{Value, json};
 
@@ -110,8 +111,7 @@ pub(super) async fn plane() -> Result<ControlPlane> {
     let plane = ControlPlane::start(&cache, Extent::Whole).await?;
     let kubectl = plane.kubectl();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the tests lie in the workspace")?;
-    kubectl.call(&["apply", "-f", &root.join("deploy/crds").to_string_lossy()]).await?;
-    kubectl.call(&["wait", "--for=condition=Established", "--all", "customresourcedefinitions"]).await?;
+    define(&kubectl).await?;
     for namespace in [NAMESPACE, "isthmus"] {
         kubectl.call(&["create", "namespace", namespace]).await?;
     }

@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use isthmus_proto::cluster::v1::{ApplyPulsarClusterRequest, PulsarCluster};
 use isthmus_testbed::kubernetes::{Client, Cluster, User};
 use isthmus_testbed::{Cache, NodeImages, Pulsar};
+use isthmus_tests::definitions::define;
 use isthmus_tests::federation::PULSAR;
 use isthmus_tests::{Federation, PATIENCE, until};
 use serde_json::{Value, json};
@@ -42,8 +43,7 @@ impl World {
         let kubectl = plane.kubectl();
         let root =
             Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the tests lie in the workspace")?;
-        kubectl.call(&["apply", "-f", &root.join("deploy/crds").to_string_lossy()]).await?;
-        kubectl.call(&["wait", "--for=condition=Established", "--all", "customresourcedefinitions"]).await?;
+        define(&kubectl).await?;
         for namespace in [NAMESPACE, "isthmus"] {
             kubectl.call(&["create", "namespace", namespace]).await?;
         }

@@ -138,14 +138,18 @@ async fn a_holder_that_was_cut_off_writes_nothing_afterwards() -> Result<()> {
     assert!(lost.to_string().contains("isthmus/isthmus-agent"), "{lost}");
     // Nobody ends its operator here, so that it is its deadline alone that holds it back.
     proxy.set(Weather::Fair);
+    world.apply(&manifest("121-mesh-small.in.yaml", "pipe")?).await?;
     world.apply(&manifest("001-java-minimal.in.yaml", "next")?).await?;
     // Its second pass comes because the first was of no avail.
     first.pass("next", 2).await?;
     let made = world.get("statefulset", "next-function").await;
     assert!(made.as_ref().is_err_and(|why| why.contains("NotFound")), "{made:?}");
+    let member = world.get("function", "pipe-clean").await;
+    assert!(member.as_ref().is_err_and(|why| why.contains("NotFound")), "{member:?}");
 
     let second = Agent::start(world.account()).await?;
     world.until("statefulset", "next-function", "to be made by the second agent", |_| true).await?;
+    world.until("function", "pipe-clean", "to be made by the second agent", |_| true).await?;
     for agent in [&first.stop, &second.stop, &second.release] {
         agent.cancel();
     }

@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use isthmus_agent::operator::{Between, Config, Operator};
 use isthmus_testbed::Cache;
 use isthmus_testbed::kubernetes::{Client, ControlPlane, Extent, Kubeconfig, User};
+use isthmus_tests::definitions::define;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -32,9 +33,7 @@ impl World {
         let kubectl = plane.kubectl();
         let root =
             Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the tests lie in the workspace")?;
-        let definitions = root.join("deploy/crds");
-        kubectl.call(&["apply", "-f", &definitions.to_string_lossy()]).await?;
-        kubectl.call(&["wait", "--for=condition=Established", "--all", "customresourcedefinitions"]).await?;
+        define(&kubectl).await?;
         kubectl.call(&["create", "namespace", NAMESPACE]).await?;
         let config = json!({
             "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "shop-pulsar", "namespace": NAMESPACE},

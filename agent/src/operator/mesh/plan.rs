@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::super::child::CustomKind;
 use super::super::difference::digest;
+use super::super::owner::reference;
 use super::MESH;
 use super::dereference::Owner;
 use super::members::{Key, Known};
@@ -73,6 +74,25 @@ pub(crate) fn plan(
 /// The name of a member's custom resource.
 pub(crate) fn resource_name(mesh: &Owner, member: &str) -> String {
     format!("{}-{member}", mesh.name)
+}
+
+/// A member's custom resource; `name` is its name in the mesh.
+pub(crate) fn resource(mesh: &Owner, kind: ComponentKind, name: &str, spec: &Object) -> Object {
+    let body = json!({
+        "apiVersion": API_VERSION,
+        "kind": kind.as_str(),
+        "metadata": {
+            "name": resource_name(mesh, name),
+            "namespace": mesh.namespace,
+            "labels": {MESH: mesh.name},
+            "ownerReferences": [reference(CustomKind::FunctionMesh, &mesh.name, &mesh.uid)],
+        },
+        "spec": spec,
+    });
+    match body {
+        Value::Object(body) => body,
+        _ => Object::new(),
+    }
 }
 
 fn removals(
@@ -146,37 +166,14 @@ fn wanted(mesh: &Owner, member: &Member) -> Wanted {
     let name = resource_name(mesh, &member.name);
     let number = |field: &str| member.spec.get(field).and_then(Value::as_u64);
     let scaled = number("maxReplicas").map(|most| (number("minReplicas").unwrap_or(1), most));
-    let body = |spec: &Object| {
-        let body = json!({
-            "apiVersion": API_VERSION,
-            "kind": member.kind.as_str(),
-            "metadata": {
-                "name": name,
-                "namespace": mesh.namespace,
-                "labels": {MESH: mesh.name},
-                "ownerReferences": [{
-                    "apiVersion": API_VERSION,
-                    "kind": CustomKind::FunctionMesh.as_str(),
-                    "name": mesh.name,
-                    "uid": mesh.uid,
-                    "controller": true,
-                    "blockOwnerDeletion": true,
-                }],
-            },
-            "spec": spec,
-        });
-        match body {
-            Value::Object(body) => body,
-            _ => Object::new(),
-        }
-    };
+    let body = |spec: &Object| resource(mesh, member.kind, &member.name, spec);
     let mut lasting = member.spec.clone();
     if scaled.is_some() {
         // Said once, when it is made; afterwards another number is no difference.
         lasting.remove("replicas");
     }
     let digest = digest(&body(&lasting));
-    Wanted { key: (member.kind, name.clone()), body: body(&member.spec), digest, scaled }
+    Wanted { key: (member.kind, name), body: body(&member.spec), digest, scaled }
 }
 
 #[cfg(test)]

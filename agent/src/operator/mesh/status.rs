@@ -8,10 +8,10 @@ use isthmus_dialects::function_mesh::status::{Condition, MeshStatus};
 use isthmus_model::component::{ComponentKind, Object};
 use isthmus_model::reason::{Reason, Violation};
 use serde::Deserialize as _;
-use serde_json::Value;
 
 use super::super::api::{Api, Error};
-use super::super::apply::{Outcome, identified};
+use super::super::apply::Outcome;
+use super::super::status::replace;
 use super::super::validate::sentence;
 use super::apply::Applied;
 use super::dereference::{Mesh, Owner};
@@ -195,19 +195,7 @@ fn current(resource: &Object) -> MeshStatus {
 
 /// Writes the status unless the mesh has it already; whether it wrote.
 pub(crate) async fn write(api: &Api, mesh: &Mesh, status: &MeshStatus) -> Result<bool, Error> {
-    if *status == current(&mesh.resource) {
-        return Ok(false);
-    }
-    let place = mesh.place();
-    let mut body = identified(&place, &mesh.owner.uid);
-    // Texts and numbers are JSON without fail.
-    body.insert("status".to_owned(), serde_json::to_value(status).unwrap_or(Value::Null));
-    match api.apply_status(&place, &body).await {
-        Ok(_) => Ok(true),
-        // It went meanwhile.
-        Err(error) if error.is_not_found() => Ok(false),
-        Err(error) => Err(error),
-    }
+    replace(api, &mesh.place(), &mesh.owner.uid, &current(&mesh.resource), status).await
 }
 
 #[cfg(test)]

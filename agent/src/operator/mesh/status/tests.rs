@@ -1,6 +1,6 @@
 //! What is said of a mesh and its members.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::super::validate::Topics;
 use super::*;
