@@ -27,7 +27,7 @@ pub use world::World;
 
 /// How long a level may take that needs no new process of Pulsar's: two busy cores are slow, and a test that waits for
 /// something that never comes fails all the same.
-pub const SOON: std::time::Duration = std::time::Duration::from_secs(30);
+pub const SOON: std::time::Duration = std::time::Duration::from_mins(2);
 
 /// How long instances may take to start, several at a time.
-pub const PATIENCE: std::time::Duration = std::time::Duration::from_mins(2);
+pub const PATIENCE: std::time::Duration = std::time::Duration::from_mins(5);

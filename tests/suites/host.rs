@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use isthmus_agent::host::attached::AdminApi;
@@ -26,13 +25,11 @@ use isthmus_pulsar::admin::{self, Admin};
 use isthmus_sealing::PrivateKey;
 use isthmus_testbed::traffic::{Load, Schema};
 use isthmus_testbed::{Cache, Pulsar, PulsarOptions, Traffic};
+use isthmus_tests::PATIENCE;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-
-/// A Java instance takes five seconds when it is alone, and others start at the same time.
-const PATIENCE: Duration = Duration::from_mins(2);
 
 /// The digest under which the connector is asked for.
 const NAR: Digest = Digest([1; 32]);

@@ -1,15 +1,12 @@
 //! The admin client against a real Pulsar.
 
-use std::time::Duration;
-
 use anyhow::Result;
 use isthmus_pulsar::admin::{Admin, Attachment, Config, SubscriptionType};
 use isthmus_pulsar::topic::{Domain, TopicName};
 use isthmus_testbed::traffic::{Load, Schema};
 use isthmus_testbed::wait::until;
 use isthmus_testbed::{Cache, Pulsar, PulsarOptions, Traffic};
-
-const SOON: Duration = Duration::from_secs(30);
+use isthmus_tests::SOON;
 
 /// How many consumers each topic or partition has.
 fn counts(attachments: &[Attachment]) -> Vec<usize> {

