@@ -2,6 +2,7 @@
 //! gateway.
 
 mod world;
+mod definitions;
 mod lifecycle;
 mod repair;
 mod neighbours;

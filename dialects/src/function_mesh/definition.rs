@@ -5,8 +5,8 @@
 //! ```
 //!
 //! Whatever Function Mesh's own definitions accept these accept, too: nothing is required below a spec that is not required
-//! by Kubernetes' own types, and numbers have no bounds but for replicas. What is wrong with a resource is found by admission
-//! and stands in its status, whole, with reasons.
+//! by Kubernetes' own types, and numbers have no bounds but for replicas. The common errors are refused by rules in CEL; all
+//! that is wrong with a resource is found by admission and stands in its status, whole, with reasons.
 
 use isthmus_model::component::ComponentKind;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
@@ -22,6 +22,7 @@ use super::status::{MeshStatus, Status};
 
 pub(super) mod schema;
 mod structural;
+mod validations;
 
 use structural::structural;
 
@@ -57,7 +58,9 @@ pub fn definition(kind: ComponentKind) -> CustomResourceDefinition {
     ];
     let described = format!("A {kind} of Function Mesh.");
     // As the original: members beside the known ones are kept, those within the spec are pruned.
-    let mut root = root(&described, &spec(kind), &structural::<Status>());
+    let mut spec = spec(kind);
+    validations::alone(kind, &mut spec);
+    let mut root = root(&described, &spec, &structural::<Status>());
     keep_unknown(&mut root);
     custom(kind.as_str(), kind.plural(), root, Some(scale), columns)
 }
@@ -74,8 +77,12 @@ pub fn function_mesh() -> CustomResourceDefinition {
         ("sources", ComponentKind::Source),
         ("sinks", ComponentKind::Sink),
     ];
-    let lists =
-        members.map(|(field, kind)| (field.to_owned(), json!({"type": "array", "items": spec(kind)})));
+    let lists = members.map(|(field, kind)| {
+        let mut spec = spec(kind);
+        validations::member(kind, &mut spec);
+        let list = json!({"type": "array", "maxItems": validations::MAX_MEMBERS, "items": spec});
+        (field.to_owned(), list)
+    });
     let mut spec = json!({"type": "object", "properties": Map::from_iter(lists)});
     // Three specs with what is said of each field would be too large for kubectl; each kind's own definition says it.
     without_descriptions(&mut spec);

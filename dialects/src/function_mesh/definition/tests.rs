@@ -103,9 +103,13 @@ fn members_of_a_mesh_have_the_fields_of_their_kind() {
         ("sources", ComponentKind::Source),
         ("sinks", ComponentKind::Sink),
     ] {
-        let mut own = at(&schema(kind), "spec").clone();
+        // But for rules, which are fewer where there are many members.
+        let mut own = spec(kind);
         without_descriptions(&mut own);
-        assert_eq!(*at(&mesh, &format!("spec.{field}.[]")), own);
+        let mut member = at(&mesh, &format!("spec.{field}.[]")).clone();
+        let rules = member.as_object_mut().unwrap().remove("x-kubernetes-validations");
+        assert!(rules.is_some_and(|rules| rules.as_array().unwrap().len() > 5));
+        assert_eq!(member, own);
     }
     assert_eq!(mesh.get("x-kubernetes-preserve-unknown-fields"), None, "as the original");
 }
