@@ -16,16 +16,17 @@ const MAX_TOPIC: usize = 2048;
 struct Rule {
     field: &'static str,
     missing: bool,
-    rule: &'static str,
+    /// In CEL, of the spec as `self`.
+    holds: &'static str,
     message: &'static str,
 }
 
-const fn required(field: &'static str, rule: &'static str, message: &'static str) -> Rule {
-    Rule { field, missing: true, rule, message }
+const fn required(field: &'static str, holds: &'static str, message: &'static str) -> Rule {
+    Rule { field, missing: true, holds, message }
 }
 
-const fn conflict(field: &'static str, rule: &'static str, message: &'static str) -> Rule {
-    Rule { field, missing: false, rule, message }
+const fn conflict(field: &'static str, holds: &'static str, message: &'static str) -> Rule {
+    Rule { field, missing: false, holds, message }
 }
 
 const EVERY_KIND: &[Rule] = &[
@@ -165,9 +166,9 @@ fn of(kind: ComponentKind) -> impl Iterator<Item = &'static Rule> {
 }
 
 fn put<'r>(rules: impl Iterator<Item = &'r Rule>, spec: &mut Value) {
-    let rules = rules.map(|Rule { field, missing, rule, message }| {
+    let rules = rules.map(|Rule { field, missing, holds, message }| {
         let reason = if *missing { "FieldValueRequired" } else { "FieldValueInvalid" };
-        json!({"fieldPath": field, "reason": reason, "rule": rule, "message": message})
+        json!({"fieldPath": field, "reason": reason, "rule": holds, "message": message})
     });
     let rules: Value = rules.collect();
     if let Some(spec) = spec.as_object_mut() {
