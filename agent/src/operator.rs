@@ -4,6 +4,7 @@
 //! custom resource ▶ dereference [client] ▶ validate ▶ build ▶ apply [client] ▶ status [client]
 //!                        ▲                                        │
 //!        controller: watches, queue, one pass at a time ◀─ children (a few numbers each)
+//!        └▶ fresh: what has just come
 //! ```
 //!
 //! A FunctionMesh becomes custom resources first, by the same stages.
@@ -25,6 +26,7 @@ pub mod config;
 mod owner;
 pub(crate) mod child;
 pub(crate) mod api;
+mod fresh;
 mod dereference;
 pub mod backend;
 mod validate;
@@ -48,6 +50,7 @@ use crate::leader::Tenure;
 use child::ChildKind;
 use children::Children;
 use dereference::References;
+use fresh::Fresh;
 use reconcile::Context;
 use retry::Retries;
 
@@ -148,6 +151,7 @@ impl Operator {
                 kind,
                 api: api.clone(),
                 config: config.clone(),
+                fresh: Fresh::default(),
                 children: Children::default(),
                 references: References::default(),
                 retries: Retries::default(),

@@ -97,20 +97,30 @@ pub(super) enum Error {
     Panicked(String),
 }
 
+/// A version that no object has: who expects it creates, and changes nothing that exists.
+const NONE: &str = "1";
+
 pub(super) type Effect = BoxFuture<'static, Event>;
 
-/// The resource where none was seen: looked for first, because a watch shows only what has the label.
+/// The resource where none was seen. A watch shows only what has the label, so that there may be one all the same.
 pub(super) fn create(api: Api, rendered: Rendered) -> Effect {
     let subject = Subject::Resource(rendered.run.key.clone());
     guarded(subject, async move {
-        let Rendered { run, body, .. } = rendered;
+        let Rendered { run, mut body, .. } = rendered;
         let place = run.key.place();
-        if let Some(found) = api.get(&place).await.map_err(Error::Api)? {
-            return Ok(Event::Found(run.key, Box::new(typed(found, "a custom resource")?)));
+        if let Some(Value::Object(metadata)) = body.get_mut("metadata") {
+            metadata.insert("resourceVersion".to_owned(), NONE.into());
         }
-        // Without force: if somebody else made one meanwhile it stays theirs.
-        let live = api.apply(&place, &body, MANAGER, false).await.map_err(Error::Api)?;
-        Ok(Event::Wrote(run, Box::new(typed(live, "a custom resource")?)))
+        let refused = match api.apply(&place, &body, MANAGER, false).await {
+            Ok(live) => return Ok(Event::Wrote(run, Box::new(typed(live, "a custom resource")?))),
+            Err(error) if error.is_conflict() => error,
+            Err(error) => return Err(Error::Api(error)),
+        };
+        match api.get(&place).await.map_err(Error::Api)? {
+            Some(found) => Ok(Event::Found(run.key, Box::new(typed(found, "a custom resource")?))),
+            // It went meanwhile.
+            None => Err(Error::Api(refused)),
+        }
     })
 }
 

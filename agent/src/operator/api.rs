@@ -6,7 +6,7 @@ use std::time::Duration;
 use isthmus_model::component::Object;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Client;
-use kube::api::{DeleteParams, GetParams, ListParams, Patch, PatchParams, Preconditions};
+use kube::api::{DeleteParams, GetParams, ListParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::core::{ApiResource, DynamicObject, ObjectList, PartialObjectMeta, Request, Resource};
 use serde::de::DeserializeOwned;
 
@@ -108,6 +108,20 @@ impl Api {
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Makes the object, if there is none of its name: a conflict otherwise.
+    pub(crate) async fn create(&self, place: &Place, body: &Object, manager: &str) -> Result<Object, Error> {
+        let params = PostParams { field_manager: Some(manager.to_owned()), ..PostParams::default() };
+        // An object of texts, numbers and the like is JSON without fail.
+        let body = serde_json::to_vec(body).unwrap_or_default();
+        self.write("create", place, paths(place).create(&params, body)).await
+    }
+
+    /// Makes the members in `body` what they are there, and leaves all others; lists are members, too.
+    pub(crate) async fn merge(&self, place: &Place, body: &Object, manager: &str) -> Result<Object, Error> {
+        let params = PatchParams { field_manager: Some(manager.to_owned()), ..PatchParams::default() };
+        self.write("change", place, paths(place).patch(&place.name, &params, &Patch::Merge(body))).await
     }
 
     /// Makes the fields in `body` what they are there, and takes away what an earlier call set and this one does not. With

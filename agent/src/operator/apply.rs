@@ -1,4 +1,8 @@
-//! [client] Makes the children what they shall be: looks first, and writes only what differs.
+//! [client] Makes the children what they shall be: looks first where there may be one, and writes only what differs.
+//!
+//! What is not there is created by a plain POST, which costs an API server two thirds of what server-side apply does, and takes
+//! nothing that somebody else made meanwhile. The fields are the manager's by updating then; before the first change they
+//! become its by applying, so that a change takes away what is no longer wanted.
 //!
 //! First goes what is no longer wanted: an autoscaler that stays for a moment longer would undo the number of replicas that is
 //! written next. Then come the children in the order of the build.
@@ -26,7 +30,7 @@ pub(crate) struct Prepared<'a> {
     pub(crate) children: Vec<Child>,
     /// Create and delete, but change nothing that exists.
     pub(crate) paused: bool,
-    /// The resource changed since its children were last applied, so that children may be left from before.
+    /// The resource was another one when its children were last applied, so that children may be left from before.
     pub(crate) changed: bool,
     /// Replicas to write into the resource, which an autoscaler reads there.
     pub(crate) replicas: Option<u32>,
@@ -182,8 +186,8 @@ impl Stages<'_> {
                 keep_what_cannot_change(body, live);
             }
         };
-        let wanted =
-            Wanted { place: &place, owner: &self.owner.uid, body, digest: &digest, paused: self.paused };
+        let (owner, absent) = (self.owner.uid.as_str(), self.known.is_absent(&key));
+        let wanted = Wanted { place: &place, owner, body, digest: &digest, absent, paused: self.paused };
         let (outcome, seen) = wanted.bring(self.api, keep).await?;
         if let Some(metadata) = seen {
             self.known.verify(key, &metadata, digest);
@@ -200,6 +204,8 @@ pub(super) struct Wanted<'a> {
     pub(super) body: Object,
     /// Of the body, as it will be asked for next time.
     pub(super) digest: &'a str,
+    /// As far as is known there is none.
+    pub(super) absent: bool,
     /// Create, but change nothing that exists.
     pub(super) paused: bool,
 }
@@ -212,11 +218,18 @@ impl Wanted<'_> {
         api: &Api,
         keep: impl FnOnce(&mut Object, &Object),
     ) -> Result<(Outcome, Option<ObjectMeta>), Error> {
-        let Self { place, owner, mut body, digest, paused } = self;
+        let Self { place, owner, mut body, digest, absent, paused } = self;
         annotate(&mut body, digest);
+        if absent {
+            match api.create(place, &body, MANAGER).await {
+                Ok(made) => return Ok((Outcome::Created, Some(metadata(&made)))),
+                // There is one all the same, somebody else's perhaps.
+                Err(error) if error.is_conflict() => {}
+                Err(error) => return Err(error),
+            }
+        }
         let Some(live) = api.get(place).await? else {
-            // Without force: if somebody else made one meanwhile it stays theirs.
-            let made = api.apply(place, &body, MANAGER, false).await?;
+            let made = api.create(place, &body, MANAGER).await?;
             return Ok((Outcome::Created, Some(metadata(&made))));
         };
         let owned = metadata(&live);
@@ -232,8 +245,12 @@ impl Wanted<'_> {
         if paused {
             return Ok((Outcome::Withheld, None));
         }
+        let version = match created_entry(&owned, MANAGER) {
+            Some(entry) => own(api, place, owned.clone(), entry).await?,
+            None => owned.resource_version,
+        };
         if let (Some(metadata), Some(uid), Some(version)) =
-            (body.get_mut("metadata").and_then(Value::as_object_mut), owned.uid, owned.resource_version)
+            (body.get_mut("metadata").and_then(Value::as_object_mut), owned.uid, version)
         {
             // The one that was looked at, as it was looked at, and no other: whoever slept meanwhile overwrites nothing.
             metadata.insert("uid".to_owned(), uid.into());
@@ -243,6 +260,33 @@ impl Wanted<'_> {
         let made = api.apply(place, &body, MANAGER, true).await?;
         Ok((Outcome::Updated, Some(metadata(&made))))
     }
+}
+
+/// Where in `managedFields` the manager's fields stand as they were created, if it has not applied any since.
+fn created_entry(live: &ObjectMeta, manager: &str) -> Option<usize> {
+    let entries = live.managed_fields.as_deref().unwrap_or_default();
+    let by = |operation: &str| {
+        entries.iter().position(|entry| {
+            entry.manager.as_deref() == Some(manager)
+                && entry.operation.as_deref() == Some(operation)
+                && entry.subresource.is_none()
+        })
+    };
+    by("Update").filter(|_| by("Apply").is_none())
+}
+
+/// Makes the fields of this entry the manager's by applying; the object's version since.
+async fn own(api: &Api, place: &Place, live: ObjectMeta, entry: usize) -> Result<Option<String>, Error> {
+    let mut entries = live.managed_fields.unwrap_or_default();
+    if let Some(entry) = entries.get_mut(entry) {
+        entry.operation = Some("Apply".to_owned());
+    }
+    let mut body = Object::new();
+    // Of the object that was looked at, as it was looked at.
+    let changed =
+        json!({"uid": live.uid, "resourceVersion": live.resource_version, "managedFields": entries});
+    body.insert("metadata".to_owned(), changed);
+    Ok(metadata(&api.merge(place, &body, MANAGER).await?).resource_version)
 }
 
 fn annotate(body: &mut Object, digest: &str) {
@@ -347,6 +391,22 @@ mod tests {
                 "volumeClaimTemplates": [{"metadata": {"name": "d"}}],
             }})
         );
+    }
+
+    #[test]
+    fn fields_that_were_created_become_applied_once() {
+        let entry = |manager: &str, operation: &str, subresource: Option<&str>| json!({"manager": manager, "operation": operation, "subresource": subresource});
+        let (kubelet, status) = (entry("kubelet", "Update", None), entry(MANAGER, "Update", Some("status")));
+        let (created, applied) = (entry(MANAGER, "Update", None), entry(MANAGER, "Apply", None));
+        for (entries, expected) in [
+            (json!([kubelet, status, created]), Some(2)),
+            (json!([kubelet, created, applied]), None),
+            (json!([kubelet, status]), None),
+            (Value::Null, None),
+        ] {
+            let live = metadata(&object(&json!({"metadata": {"managedFields": entries}})));
+            assert_eq!(created_entry(&live, MANAGER), expected, "{entries}");
+        }
     }
 
     #[test]

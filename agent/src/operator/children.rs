@@ -58,6 +58,8 @@ struct Inner {
     verified: HashMap<Key, (u64, String)>,
     /// Seen since the last listing of a kind began.
     listing: HashMap<ChildKind, BTreeSet<Key>>,
+    /// Kinds of which all that there were have been seen.
+    listed: BTreeSet<ChildKind>,
 }
 
 impl Children {
@@ -78,6 +80,7 @@ impl Children {
                 inner.see(key, known).into_iter().collect()
             }
             Event::InitDone => {
+                inner.listed.insert(kind);
                 let listed = inner.listing.remove(&kind).unwrap_or_default();
                 let gone = inner.known.keys().filter(|key| key.kind == kind && !listed.contains(*key));
                 let gone: Vec<Key> = gone.cloned().collect();
@@ -95,6 +98,12 @@ impl Children {
     /// What is known of a child.
     pub(crate) fn known(&self, key: &Key) -> Option<Known> {
         self.inner.lock().known.get(key).cloned()
+    }
+
+    /// Whether there is no such child as far as is known, and all that there were have been seen.
+    pub(crate) fn is_absent(&self, key: &Key) -> bool {
+        let inner = self.inner.lock();
+        inner.listed.contains(&key.kind) && !inner.known.contains_key(key)
     }
 
     /// Whether the child is known to be as this digest wants it.
@@ -231,6 +240,20 @@ mod tests {
         assert!(children.is_verified(&key, "d") && !children.is_verified(&key, "e"));
         assert_eq!(children.on(KIND, Event::Apply(set(3, 0))), look());
         assert!(!children.is_verified(&key, "d"), "somebody changed it");
+    }
+
+    #[test]
+    fn before_the_first_listing_has_ended_nothing_is_known_to_be_absent() {
+        let children = Children::default();
+        let key = |name: &str| Key { kind: KIND, namespace: "n".to_owned(), name: name.to_owned() };
+        for event in [Event::Init, Event::InitApply(set(1, 1))] {
+            children.on(KIND, event);
+            assert!(!children.is_absent(&key("b")));
+        }
+        children.on(KIND, Event::InitDone);
+        assert!(children.is_absent(&key("b")) && !children.is_absent(&key("a-function")));
+        children.on(KIND, Event::Delete(set(1, 1)));
+        assert!(children.is_absent(&key("a-function")));
     }
 
     #[test]

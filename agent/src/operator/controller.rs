@@ -1,12 +1,12 @@
 //! The driver: what happens in the cluster becomes passes over resources, many at once, never two over the same.
 //!
 //! ```text
-//! watch of resources (metadata only) ─┐
+//! watch of resources (metadata kept) ─┐
 //! watches of children (by label) ─────┴▶ queue ▶ reconcile ▶ again later
 //! ```
 //!
 //! Queue, scheduling and retries of broken watches are kube's. What is kept of each resource and child is a few numbers and
-//! names.
+//! names; the resource itself only until the next pass over it.
 
 use std::borrow::Cow;
 use std::future::ready;
@@ -17,31 +17,32 @@ use futures::stream::{BoxStream, SelectAll};
 use futures::{FutureExt, Stream, StreamExt, TryStreamExt};
 use isthmus_daemon::chain::Chain;
 use isthmus_dialects::function_mesh::definition;
+use isthmus_model::component::Object;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::core::{DynamicResourceScope, PartialObjectMeta, Resource};
+use kube::core::{DynamicResourceScope, Resource};
 use kube::runtime::WatchStreamExt;
 use kube::runtime::controller::{self, Action, ReconcileRequest, applier};
 use kube::runtime::reflector::{ObjectRef, store::Writer};
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client};
-use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
-use super::child::{ChildKind, CustomKind};
+use super::child::{ChildKind, CustomKind, custom_resource};
 use super::children::Watched;
+use super::fresh::{Arrival, Fresh};
 use super::reconcile::{Context, Error, guarded};
 use super::retry::Retries;
 
-/// A custom resource, of which only the metadata is looked at here.
+/// A custom resource, of which only the metadata is kept here.
 ///
 /// kube keeps several references to each resource, and in each of them what tells its kind: here one byte, where its own
 /// dynamic types have five texts.
-#[derive(Debug, Clone, Deserialize)]
-pub(super) struct Custom {
+#[derive(Debug, Clone)]
+pub(super) struct Seen {
     metadata: ObjectMeta,
 }
 
-impl Resource for Custom {
+impl Resource for Seen {
     type DynamicType = CustomKind;
     type Scope = DynamicResourceScope;
 
@@ -70,7 +71,6 @@ impl Resource for Custom {
     }
 }
 
-type Seen = PartialObjectMeta<Custom>;
 pub(super) type Request = Result<ReconcileRequest<Seen>, watcher::Error>;
 
 /// What is driven: the passes over one kind of custom resources.
@@ -81,6 +81,9 @@ pub(super) trait Reconciles: Send + Sync + 'static {
     fn concurrency(&self) -> u16;
 
     fn retries(&self) -> &Retries;
+
+    /// Resources that came and were not worked on yet.
+    fn fresh(&self) -> &Fresh;
 
     /// One pass over the resource of this namespace and name.
     fn pass<'a>(&'a self, namespace: &'a str, name: &'a str) -> BoxFuture<'a, Result<Action, Error>>;
@@ -112,10 +115,10 @@ pub(super) async fn drive<C: Reconciles>(
     stop: CancellationToken,
 ) {
     let kind = context.kind();
-    let troubles = context.clone();
+    let (troubles, arrivals) = (context.clone(), context.clone());
     let writer = Writer::<Seen>::new(kind);
     let store = writer.as_reader();
-    queue.push(resources(client, kind, scope, writer).boxed());
+    queue.push(resources(client, arrivals, scope, writer).boxed());
     let config = controller::Config::default().concurrency(context.concurrency());
     let passes = applier(
         move |seen: Arc<Seen>, context: Arc<C>| {
@@ -162,29 +165,52 @@ pub(super) async fn drive<C: Reconciles>(
 }
 
 /// The resources themselves: who changed, and what kube keeps of each.
-fn resources(
+fn resources<C: Reconciles>(
     client: &Client,
-    kind: CustomKind,
+    context: Arc<C>,
     scope: Option<&str>,
     mut writer: Writer<Seen>,
-) -> impl Stream<Item = Request> + use<> {
-    let reader = writer.as_reader();
-    let events = watcher(api::<Seen>(client, scope, &kind), watcher::Config::default());
-    events.default_backoff().map_ok(|event| event.modify(|seen| trim(&mut seen.metadata))).try_filter_map(
-        move |event| {
-            let touched = match &event {
-                Event::Apply(seen) | Event::InitApply(seen) => {
-                    let reference = ObjectRef::from_obj_with(seen, kind);
-                    let before = reader.get(&reference);
-                    before.is_none_or(|before| differs(&before.metadata, &seen.metadata)).then_some(reference)
+) -> impl Stream<Item = Request> + use<C> {
+    let (kind, reader) = (context.kind(), writer.as_reader());
+    let events = watcher(api::<Arrival>(client, scope, &custom_resource(kind)), watcher::Config::default());
+    events.default_backoff().try_filter_map(move |event| {
+        let (event, whole) = parted(event);
+        let touched = match &event {
+            Event::Apply(seen) | Event::InitApply(seen) => {
+                let (reference, key) = (ObjectRef::from_obj_with(seen, kind), place(&seen.metadata));
+                let before = reader.get(&reference);
+                let differs = before.is_none_or(|before| differs(&before.metadata, &seen.metadata));
+                match whole {
+                    Some(whole) if differs => context.fresh().put(key, whole),
+                    Some(whole) => context.fresh().renew(&key, whole),
+                    None => {}
                 }
-                Event::Delete(seen) => Some(ObjectRef::from_obj_with(seen, kind)),
-                Event::Init | Event::InitDone => None,
-            };
-            writer.apply_watcher_event(&event);
-            ready(Ok(touched.map(ReconcileRequest::from)))
-        },
-    )
+                differs.then_some(reference)
+            }
+            Event::Delete(seen) => {
+                context.fresh().forget(&place(&seen.metadata));
+                Some(ObjectRef::from_obj_with(seen, kind))
+            }
+            Event::Init | Event::InitDone => None,
+        };
+        writer.apply_watcher_event(&event);
+        ready(Ok(touched.map(ReconcileRequest::from)))
+    })
+}
+
+/// What is kept of a resource, and all of it where there is something new.
+fn parted(event: Event<Arrival>) -> (Event<Seen>, Option<Object>) {
+    let seen = |mut metadata: ObjectMeta| {
+        trim(&mut metadata);
+        Seen { metadata }
+    };
+    match event {
+        Event::Apply(Arrival { metadata, whole }) => (Event::Apply(seen(metadata)), Some(whole)),
+        Event::InitApply(Arrival { metadata, whole }) => (Event::InitApply(seen(metadata)), Some(whole)),
+        Event::Delete(Arrival { metadata, .. }) => (Event::Delete(seen(metadata)), None),
+        Event::Init => (Event::Init, None),
+        Event::InitDone => (Event::InitDone, None),
+    }
 }
 
 /// The children of one kind, in one namespace or in all: whose they are, if it should look at them.

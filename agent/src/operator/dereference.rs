@@ -1,6 +1,7 @@
 //! [client] The resource as it stands now, and what it points at.
 //!
-//! It is read when it is worked on, never from a copy: a copy could be older than what was written since.
+//! It is as the watch has just brought it, once; else it is read when it is worked on, never from a copy: a copy could be
+//! older than what was written since.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use tokio::time::Instant;
 
 use super::api::{Api, Error, Place};
 use super::child::custom_resource;
+use super::fresh::Fresh;
 use super::owner::Owner;
 
 /// Left alone: the annotation with the value `false`.
@@ -45,14 +47,14 @@ pub(crate) struct References(Mutex<HashMap<(String, String), Instant>>);
 /// The resource, or nothing where there is nothing to do: it is gone, on its way out, or not ours to manage.
 pub(crate) async fn dereference(
     api: &Api,
-    references: &References,
+    (fresh, references): (&Fresh, &References),
     kind: ComponentKind,
     namespace: &str,
     name: &str,
 ) -> Result<Option<Dereferenced>, Error> {
     let place =
         Place { resource: custom_resource(kind), namespace: namespace.to_owned(), name: name.to_owned() };
-    let Some(resource) = api.get(&place).await? else { return Ok(None) };
+    let Some(resource) = newest(api, fresh, &place).await? else { return Ok(None) };
     let metadata = resource.get("metadata");
     let text = |field: &str| metadata.and_then(|metadata| metadata.get(field)).and_then(Value::as_str);
     let annotation = |key: &str| {
@@ -80,6 +82,19 @@ pub(crate) async fn dereference(
         _ => None,
     };
     Ok(Some(Dereferenced { owner, resource, generation, paused, missing }))
+}
+
+/// The resource as it has just come, or as it is found.
+pub(super) async fn newest(api: &Api, fresh: &Fresh, place: &Place) -> Result<Option<Object>, Error> {
+    let key = (place.namespace.clone(), place.name.clone());
+    if let Some(resource) = fresh.take(&key) {
+        return Ok(Some(resource));
+    }
+    let found = api.get(place).await?;
+    if let Some(resource) = &found {
+        fresh.note(key, resource);
+    }
+    Ok(found)
 }
 
 async fn exists(api: &Api, references: &References, namespace: &str, name: &str) -> Result<bool, Error> {

@@ -36,6 +36,7 @@ use super::api::Api;
 use super::child::{CustomKind, custom_resource};
 use super::config::Config;
 use super::controller::{self, Reconciles, Request};
+use super::fresh::Fresh;
 use super::reconcile::{Error, MISSING};
 use super::retry::Retries;
 
@@ -61,13 +62,20 @@ const GATHERED: usize = 4096;
 pub(super) struct Context {
     api: Api,
     config: Config,
+    fresh: Fresh,
     members: Members,
     retries: Retries,
 }
 
 impl Context {
     pub(super) fn new(api: Api, config: Config) -> Self {
-        Self { api, config, members: Members::default(), retries: Retries::default() }
+        Self {
+            api,
+            config,
+            fresh: Fresh::default(),
+            members: Members::default(),
+            retries: Retries::default(),
+        }
     }
 }
 
@@ -82,6 +90,10 @@ impl Reconciles for Context {
 
     fn retries(&self) -> &Retries {
         &self.retries
+    }
+
+    fn fresh(&self) -> &Fresh {
+        &self.fresh
     }
 
     fn pass<'a>(&'a self, namespace: &'a str, name: &'a str) -> BoxFuture<'a, Result<Action, Error>> {
@@ -130,8 +142,8 @@ fn members(
 }
 
 async fn pass(context: &Context, namespace: &str, name: &str) -> Result<Action, Error> {
-    let Context { api, config, members, .. } = context;
-    let found = dereference(api, namespace, name).await.map_err(Error::Dereference)?;
+    let Context { api, config, fresh, members, .. } = context;
+    let found = dereference(api, fresh, namespace, name).await.map_err(Error::Dereference)?;
     let Some(mesh) = found else { return Ok(Action::await_change()) };
     let validated = validate(Value::Object(mesh.resource.clone()));
     let plan = plan(&mesh.owner, &validated, &members.of(&mesh.owner), &status::named(&mesh.resource));

@@ -1,6 +1,6 @@
 //! One pass over one custom resource: the five stages in their order.
 //!
-//! A pass takes no hint of why it runs: it reads everything anew, and running it again changes nothing.
+//! A pass takes no hint of why it runs: running it again changes nothing.
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
@@ -21,6 +21,7 @@ use super::children::{Children, Key};
 use super::config::Config;
 use super::controller::Reconciles;
 use super::dereference::{References, dereference};
+use super::fresh::Fresh;
 use super::retry::Retries;
 use super::status::{self, Outlook};
 use super::validate::{Validated, validate};
@@ -36,6 +37,7 @@ pub(super) struct Context {
     pub(super) kind: ComponentKind,
     pub(super) api: Api,
     pub(super) config: Config,
+    pub(super) fresh: Fresh,
     pub(super) children: Children,
     pub(super) references: References,
     pub(super) retries: Retries,
@@ -72,6 +74,10 @@ impl Reconciles for Context {
         &self.retries
     }
 
+    fn fresh(&self) -> &Fresh {
+        &self.fresh
+    }
+
     fn pass<'a>(&'a self, namespace: &'a str, name: &'a str) -> BoxFuture<'a, Result<Action, Error>> {
         pass(self, namespace, name).boxed()
     }
@@ -97,8 +103,9 @@ pub(super) async fn guarded(
 }
 
 async fn pass(context: &Context, namespace: &str, name: &str) -> Result<Action, Error> {
-    let Context { kind, api, config, children, references, between, .. } = context;
-    let found = dereference(api, references, *kind, namespace, name).await.map_err(Error::Dereference)?;
+    let Context { kind, api, config, fresh, children, references, between, .. } = context;
+    let found = dereference(api, (fresh, references), *kind, namespace, name).await;
+    let found = found.map_err(Error::Dereference)?;
     let Some(dereferenced) = found else { return Ok(Action::await_change()) };
     if let Some(between) = between {
         between(namespace, name);
@@ -118,7 +125,8 @@ async fn pass(context: &Context, namespace: &str, name: &str) -> Result<Action, 
         owner,
         children: build(&validated, &config.pods),
         paused: dereferenced.paused && !changed,
-        changed,
+        // Of a first generation there is nothing from before.
+        changed: changed && dereferenced.generation != 1,
         replicas: undefined_replicas(&validated, &dereferenced.resource),
     };
     let applied = apply(api, children, prepared).await.map_err(Error::Apply)?;

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use isthmus_testbed::kubernetes::Extent;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::world::{NAMESPACE, World, manifest, reason};
 
@@ -12,9 +12,11 @@ async fn a_manifest_for_function_mesh_becomes_a_workload_follows_its_changes_and
     let mut world = World::start(Extent::Whole).await?;
     world.reconcile().await?;
     let mut tally = manifest("001-java-minimal.in.yaml", "tally")?;
+    tally["spec"]["pod"] = json!({"nodeSelector": {"disk": "fast"}});
     world.apply(&tally).await?;
 
     let set = world.until("statefulset", "tally-function", "to be there", |_| true).await?;
+    assert_eq!(set["spec"]["template"]["spec"]["nodeSelector"], json!({"disk": "fast"}));
     let container = &set["spec"]["template"]["spec"]["containers"][0];
     let function = world.get("function", "tally").await.map_err(anyhow::Error::msg)?;
     let uid = function["metadata"]["uid"].as_str().unwrap();
@@ -57,6 +59,8 @@ async fn a_manifest_for_function_mesh_becomes_a_workload_follows_its_changes_and
     let modes = pod["containers"][0]["env"].as_array().unwrap().iter().filter(|it| it["name"] == "MODE");
     assert_eq!(modes.map(|it| &it["value"]).collect::<Vec<_>>(), ["fast"]);
     assert_eq!(pod["imagePullSecrets"], json!([{"name": "registry"}]));
+    // What was created and is no longer wanted goes, as what was applied does.
+    assert_eq!(pod["nodeSelector"], Value::Null);
     tally["spec"].as_object_mut().unwrap().remove("maxReplicas");
     world.apply(&tally).await?;
     world.until_gone("hpa", "tally-function").await?;
@@ -95,7 +99,7 @@ async fn every_manifest_of_function_mesh_is_taken_by_the_api_server() -> Result<
         let text = std::fs::read_to_string(&path)?;
         // Read by YAML 1.2, as the recorded ones were: kubectl takes a label's value `y` for a boolean.
         let options = serde_saphyr::options! { strict_booleans: true };
-        let items: Vec<serde_json::Value> = serde_saphyr::from_multiple_with_options(&text, options)?;
+        let items: Vec<Value> = serde_saphyr::from_multiple_with_options(&text, options)?;
         let list = serde_json::json!({ "apiVersion": "v1", "kind": "List", "items": items });
         // Server-side validation, which refuses what the schema does; unknown fields are pruned.
         let dry = ["apply", "--server-side", "--dry-run=server", "--validate=ignore", "-f", "-"];

@@ -101,8 +101,9 @@ async fn remove(api: &Api, mesh: &Mesh, removal: Removal) -> Result<(), Error> {
 async fn write(api: &Api, members: &Members, mesh: &Mesh, wanted: Wanted) -> (Key, Result<Outcome, Error>) {
     let Wanted { key, body, digest, scaled } = wanted;
     let place = place(mesh, &key);
+    let owner = mesh.owner.uid.as_str();
     let wanted =
-        apply::Wanted { place: &place, owner: &mesh.owner.uid, body, digest: &digest, paused: mesh.paused };
+        apply::Wanted { place: &place, owner, body, digest: &digest, absent: false, paused: mesh.paused };
     let keep = |body: &mut Object, live: &Object| {
         if let Some(bounds) = scaled {
             keep_replicas(body, live, bounds);

@@ -5,7 +5,8 @@ use serde_json::Value;
 
 use super::super::api::{Api, Error, Place};
 use super::super::child::{CustomKind, custom_resource};
-use super::super::dereference::{MANAGED, PAUSED};
+use super::super::dereference::{MANAGED, PAUSED, newest};
+use super::super::fresh::Fresh;
 
 /// Whose the members are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,8 +43,13 @@ fn place(namespace: &str, name: &str) -> Place {
 }
 
 /// The mesh, or nothing where there is nothing to do: it is gone, on its way out, or not ours to manage.
-pub(crate) async fn dereference(api: &Api, namespace: &str, name: &str) -> Result<Option<Mesh>, Error> {
-    let Some(resource) = api.get(&place(namespace, name)).await? else { return Ok(None) };
+pub(crate) async fn dereference(
+    api: &Api,
+    fresh: &Fresh,
+    namespace: &str,
+    name: &str,
+) -> Result<Option<Mesh>, Error> {
+    let Some(resource) = newest(api, fresh, &place(namespace, name)).await? else { return Ok(None) };
     let metadata = resource.get("metadata");
     let text = |field: &str| metadata.and_then(|metadata| metadata.get(field)).and_then(Value::as_str);
     let annotation =
