@@ -53,7 +53,12 @@ async fn what_is_in_the_way_is_named_and_not_touched_and_what_does_not_run_here_
     let theirs = json!({
         "apiVersion": "compute.functionmesh.io/v1alpha1", "kind": "Function",
         "metadata": {"name": "greet", "namespace": NAMESPACE},
-        "spec": {"replicas": 0},
+        // The API server takes it, and the operator makes nothing of it: no package.
+        "spec": {
+            "className": "theirs.Greet", "java": {"jar": ""}, "input": {"topics": ["in"]},
+            "resources": {"requests": {"memory": "1Gi"}, "limits": {"memory": "1Gi"}},
+            "pulsar": {"pulsarConfig": "theirs"},
+        },
     });
     world.kubectl.call_with(&["create", "-f", "-"], &theirs.to_string()).await?;
     let before = world
