@@ -30,7 +30,7 @@ pub(crate) struct Prepared<'a> {
     pub(crate) children: Vec<Child>,
     /// Create and delete, but change nothing that exists.
     pub(crate) paused: bool,
-    /// The resource was another one when its children were last applied, so that children may be left from before.
+    /// An earlier generation of the resource was applied and this one was not yet, so that children may be left from before.
     pub(crate) changed: bool,
     /// Replicas to write into the resource, which an autoscaler reads there.
     pub(crate) replicas: Option<u32>,

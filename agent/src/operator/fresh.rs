@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::Value;
 
-/// What all of them may weigh, in bytes: a burst of a thousand resources with their children.
+/// What all of one kind may weigh, in bytes: a burst of a thousand resources or so.
 const MOST: usize = 16 << 20;
 
 /// An object as a watch brings it: the whole of it, but for who manages its fields, which nobody here looks at.
@@ -91,7 +91,7 @@ impl Fresh {
     /// Keeps an object for the next pass, unless it was read since. Who came first makes room.
     pub(super) fn put(&self, key: Key, object: Object) {
         let mut inner = self.0.lock();
-        // From here on the watch is as new as what was read, or older.
+        // Once the watch has come as far as what was read, nothing older comes any more.
         let current = match inner.read.get(&key) {
             None => true,
             Some(read) => version(&object).is_some_and(|version| version >= *read),
